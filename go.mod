@@ -1,0 +1,3 @@
+module github.com/gregor-mq/gregor
+
+go 1.26
