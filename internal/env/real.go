@@ -114,14 +114,7 @@ func (realFS) Lock(name string) (io.Closer, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Java's FileChannel.tryLock, which Kafka uses on .lock, takes a POSIX
-	// record lock; flock alone would not exclude an Apache broker.
-	lk := syscall.Flock_t{Type: syscall.F_WRLCK, Whence: io.SeekStart}
-	if err := syscall.FcntlFlock(f.Fd(), syscall.F_SETLK, &lk); err != nil {
-		return nil, errors.Join(lockError(name, err), f.Close())
-	}
-	// Record locks do not exclude other handles of this process; flock does.
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+	if err := lockFile(f); err != nil {
 		return nil, errors.Join(lockError(name, err), f.Close())
 	}
 	return f, nil
