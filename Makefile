@@ -1,0 +1,30 @@
+# Verbs of the workshop. `make help` lists them.
+GO ?= go
+SEEDS ?= 20
+FUZZTIME ?= 10s
+
+.PHONY: help build test lint gen fuzz interop bench
+
+help: ## list the verbs
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+
+build: ## one static binary, bin/gregor
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o bin/gregor ./cmd/gregor
+
+test: ## all tests that need nothing but Go
+	$(GO) test ./...
+
+lint: ## formatting, go vet, go fix, staticcheck and the other pinned checkers
+	./tools/lint
+
+gen: ## regenerate code and documents (fetches Kafka's jars with Maven)
+	$(GO) generate ./...
+
+fuzz: ## each fuzz test for FUZZTIME
+	./tools/fuzz $(FUZZTIME)
+
+interop: ## tests against Apache Kafka, ZooKeeper and their clients (needs Java, Maven and Python)
+	$(GO) test -count=1 -timeout 60m -tags interop ./interop/...
+
+bench: build ## gregor and Apache Kafka side by side
+	$(GO) run ./bench/cmd/compare -gregor bin/gregor
