@@ -2,6 +2,7 @@ package record
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -122,4 +123,17 @@ func at(base int64, msgs []msg) []msg {
 // openRules are rules that refuse nothing.
 func openRules() *Rules {
 	return &Rules{Partition: "t-0", Now: 1_700_000_000_500, MaxBeforeMs: 1<<63 - 1, MaxAfterMs: 1<<63 - 1}
+}
+
+func isInvalid(err error) bool { _, ok := errors.AsType[*InvalidError](err); return ok }
+
+func isCorrupt(err error) bool { _, ok := errors.AsType[*CorruptError](err); return ok }
+
+// typed says whether err is one of those the package promises for bytes from
+// outside, so that a caller can map it to a protocol code.
+func typed(err error) bool {
+	_, rejected := errors.AsType[*RejectedError](err)
+	_, inflate := errors.AsType[*DecompressError](err)
+	return isInvalid(err) || isCorrupt(err) || rejected || inflate || errors.Is(err, ErrShort) ||
+		errors.Is(err, ErrOldFormat) || errors.Is(err, ErrUnsupportedCodec) || errors.Is(err, ErrTooLarge)
 }
