@@ -55,8 +55,24 @@ func (a *ACL) Encode(e *Encoder) {
 // Decode implements Record.
 func (a *ACL) Decode(d *Decoder) {
 	a.Perms = d.Int()
-	a.Scheme = d.String()
-	a.ID = d.String()
+	a.Scheme = common(d.Buffer())
+	a.ID = common(d.Buffer())
+}
+
+// common returns b as a string, without allocating for the texts that nearly
+// every ACL consists of.
+func common(b []byte) string {
+	switch string(b) {
+	case SchemeWorld:
+		return SchemeWorld
+	case AnyoneID:
+		return AnyoneID
+	case SchemeAuth:
+		return SchemeAuth
+	case SchemeSASL:
+		return SchemeSASL
+	}
+	return string(b)
 }
 
 // ACLs appends a vector of ACL entries; nil is written as empty.

@@ -18,10 +18,10 @@ const (
 	DefaultTimeout = 18 * time.Second
 	// DefaultMaxInFlight is Kafka's zookeeper.max.in.flight.requests.
 	DefaultMaxInFlight = 10
-	// MaxEvents is how many events may wait for their reader. An owner a million
-	// events behind is stuck; its session ends with ErrOverflow rather than
-	// growing or losing one.
-	MaxEvents = 1 << 20
+	// DefaultMaxEvents is how many events may wait for their reader. An owner a
+	// million events behind is stuck; its session ends with ErrOverflow rather
+	// than growing or losing one.
+	DefaultMaxEvents = 1 << 20
 )
 
 // AuthInfo is an id to add to every connection of a session.
@@ -48,6 +48,9 @@ type Config struct {
 	MaxInFlight int
 	// MaxFrame bounds requests and replies in bytes; zero is zk.MaxReply.
 	MaxFrame int
+	// MaxEvents bounds the events that wait in Session.Events; zero is
+	// DefaultMaxEvents.
+	MaxEvents int
 	// Auth is sent on every connection, before anything else.
 	Auth []AuthInfo
 	// SessionID and Password attach to a session that exists; zero and nil make
@@ -83,8 +86,10 @@ func (c Config) normalised() (Config, error) {
 	c.Timeout = cmp.Or(c.Timeout, DefaultTimeout)
 	c.MaxInFlight = cmp.Or(c.MaxInFlight, DefaultMaxInFlight)
 	c.MaxFrame = cmp.Or(c.MaxFrame, zk.MaxReply)
-	if c.Timeout < time.Millisecond || c.MaxInFlight < 0 || c.MaxFrame < 0 {
-		return c, fmt.Errorf("timeout %v, max in flight %d and max frame %d must be positive", c.Timeout, c.MaxInFlight, c.MaxFrame)
+	c.MaxEvents = cmp.Or(c.MaxEvents, DefaultMaxEvents)
+	if c.Timeout < time.Millisecond || min(c.MaxInFlight, c.MaxFrame, c.MaxEvents) < 0 {
+		return c, fmt.Errorf("timeout %v, max in flight %d, max frame %d and max events %d must be positive",
+			c.Timeout, c.MaxInFlight, c.MaxFrame, c.MaxEvents)
 	}
 	c.Servers = slices.Clone(c.Servers)
 	c.Auth = slices.Clone(c.Auth)

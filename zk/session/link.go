@@ -194,40 +194,48 @@ func (s *Session) fire(ev zk.Event) error {
 }
 
 // answered completes the oldest call in flight, which must be the one that h
-// answers: ZooKeeper replies in request order.
+// answers: ZooKeeper replies in request order. After an error the call is still
+// in flight, for lose to fail it once the connection is known to be lost.
 func (s *Session) answered(h zk.ReplyHeader, body []byte) error {
-	c, err := s.oldest(h)
+	c, err := s.oldest(h.Xid)
 	if err != nil {
 		return err
 	}
 	resp, err := s.response(c, h, body)
 	if err != nil {
-		resp = Response{Err: zk.ErrConnectionLoss}
+		return err
 	}
+	s.landed(c, h)
 	s.complete(c, resp)
-	if err == nil && c.req.Op() == zk.OpCloseSession {
+	if c.req.Op() == zk.OpCloseSession {
 		return ErrClosed
 	}
-	return err
+	return nil
 }
 
-// oldest takes the oldest call out of flight and keeps the zxid and the watch
-// that its reply brought.
-func (s *Session) oldest(h zk.ReplyHeader) (*call, error) {
+// oldest returns the call that a reply to xid answers.
+func (s *Session) oldest(xid int32) (*call, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.mu.inflight) == 0 {
-		return nil, fmt.Errorf("reply to xid %d, but nothing is in flight", h.Xid)
+		return nil, fmt.Errorf("reply to xid %d, but nothing is in flight", xid)
 	}
 	c := s.mu.inflight[0]
-	if c.xid != h.Xid {
-		return nil, fmt.Errorf("reply to xid %d, but %d is the oldest in flight", h.Xid, c.xid)
+	if c.xid != xid {
+		return nil, fmt.Errorf("reply to xid %d, but %d is the oldest in flight", xid, c.xid)
 	}
+	return c, nil
+}
+
+// landed takes the oldest call out of flight and keeps the zxid and the watch
+// that its reply brought.
+func (s *Session) landed(c *call, h zk.ReplyHeader) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.mu.inflight[0] = nil
 	s.mu.inflight = s.mu.inflight[1:]
 	s.mu.lastZxid = max(s.mu.lastZxid, h.Zxid)
 	s.mu.watches.replied(c.req, h.Err)
-	return c, nil
 }
 
 // authAnswered ends the wait for the oldest auth packet.

@@ -94,7 +94,7 @@ func Dial(ctx context.Context, cfg Config, e env.Env) (*Session, error) {
 		cfg:    cfg,
 		env:    e,
 		group:  run.NewGroup(context.WithoutCancel(ctx)),
-		events: run.NewInbox[zk.Event](MaxEvents),
+		events: run.NewInbox[zk.Event](cfg.MaxEvents),
 		slots:  make(chan struct{}, cfg.MaxInFlight),
 		wake:   make(chan struct{}, 1),
 	}
@@ -261,7 +261,7 @@ func (s *Session) emit(ev zk.Event) error {
 		return nil
 	}
 	if err := s.events.TryPut(ev); err != nil {
-		return fmt.Errorf("%d events wait: %w", MaxEvents, ErrOverflow)
+		return fmt.Errorf("%d events wait: %w", s.cfg.MaxEvents, ErrOverflow)
 	}
 	return nil
 }
