@@ -140,69 +140,33 @@ func NewAddPartitionsToTxnRequestTransaction() AddPartitionsToTxnRequestTransact
 }
 
 func (m *AddPartitionsToTxnRequestTransaction) decode(r *reader, version int16) {
-	flex := version >= 3
-	if version >= 4 {
-		m.TransactionalID = r.string(flex)
-	}
-	if version >= 4 {
-		m.ProducerID = r.int64()
-	}
-	if version >= 4 {
-		m.ProducerEpoch = r.int16()
-	}
-	if version >= 4 {
-		m.VerifyOnly = r.bool()
-	}
-	if version >= 4 {
-		if n := r.array(flex, false, 3); n >= 0 {
-			m.Topics = make([]AddPartitionsToTxnRequestTopic, n)
-			for i := range m.Topics {
-				r.element(3)
-				m.Topics[i].decode(r, version)
-				if r.err != nil {
-					return
-				}
+	m.TransactionalID = r.string(true)
+	m.ProducerID = r.int64()
+	m.ProducerEpoch = r.int16()
+	m.VerifyOnly = r.bool()
+	if n := r.array(true, false, 3); n >= 0 {
+		m.Topics = make([]AddPartitionsToTxnRequestTopic, n)
+		for i := range m.Topics {
+			r.element(3)
+			m.Topics[i].decode(r, version)
+			if r.err != nil {
+				return
 			}
 		}
 	}
-	if flex {
-		r.skipTags()
-	}
+	r.skipTags()
 }
 
 func (m *AddPartitionsToTxnRequestTransaction) encode(w *Writer, version int16) {
-	flex := version >= 3
-	if version >= 4 {
-		w.string(m.TransactionalID, flex)
-	} else if m.TransactionalID != "" {
-		w.absent("AddPartitionsToTxnRequestTransaction.TransactionalID")
+	w.string(m.TransactionalID, true)
+	w.int64(m.ProducerID)
+	w.int16(m.ProducerEpoch)
+	w.bool(m.VerifyOnly)
+	w.array(len(m.Topics), false, true)
+	for i := range m.Topics {
+		m.Topics[i].encode(w, version)
 	}
-	if version >= 4 {
-		w.int64(m.ProducerID)
-	} else if m.ProducerID != 0 {
-		w.absent("AddPartitionsToTxnRequestTransaction.ProducerID")
-	}
-	if version >= 4 {
-		w.int16(m.ProducerEpoch)
-	} else if m.ProducerEpoch != 0 {
-		w.absent("AddPartitionsToTxnRequestTransaction.ProducerEpoch")
-	}
-	if version >= 4 {
-		w.bool(m.VerifyOnly)
-	} else if m.VerifyOnly {
-		w.absent("AddPartitionsToTxnRequestTransaction.VerifyOnly")
-	}
-	if version >= 4 {
-		w.array(len(m.Topics), false, flex)
-		for i := range m.Topics {
-			m.Topics[i].encode(w, version)
-		}
-	} else if len(m.Topics) != 0 {
-		w.absent("AddPartitionsToTxnRequestTransaction.Topics")
-	}
-	if flex {
-		w.uvarint(0)
-	}
+	w.uvarint(0)
 }
 
 // AddPartitionsToTxnRequestTopic is the type of AddPartitionsToTxnRequestTransaction.Topics.
@@ -362,45 +326,27 @@ func NewAddPartitionsToTxnResponseResult() AddPartitionsToTxnResponseResult {
 }
 
 func (m *AddPartitionsToTxnResponseResult) decode(r *reader, version int16) {
-	flex := version >= 3
-	if version >= 4 {
-		m.TransactionalID = r.string(flex)
-	}
-	if version >= 4 {
-		if n := r.array(flex, false, 3); n >= 0 {
-			m.TopicResults = make([]AddPartitionsToTxnResponseTopicResult, n)
-			for i := range m.TopicResults {
-				r.element(3)
-				m.TopicResults[i].decode(r, version)
-				if r.err != nil {
-					return
-				}
+	m.TransactionalID = r.string(true)
+	if n := r.array(true, false, 3); n >= 0 {
+		m.TopicResults = make([]AddPartitionsToTxnResponseTopicResult, n)
+		for i := range m.TopicResults {
+			r.element(3)
+			m.TopicResults[i].decode(r, version)
+			if r.err != nil {
+				return
 			}
 		}
 	}
-	if flex {
-		r.skipTags()
-	}
+	r.skipTags()
 }
 
 func (m *AddPartitionsToTxnResponseResult) encode(w *Writer, version int16) {
-	flex := version >= 3
-	if version >= 4 {
-		w.string(m.TransactionalID, flex)
-	} else if m.TransactionalID != "" {
-		w.absent("AddPartitionsToTxnResponseResult.TransactionalID")
+	w.string(m.TransactionalID, true)
+	w.array(len(m.TopicResults), false, true)
+	for i := range m.TopicResults {
+		m.TopicResults[i].encode(w, version)
 	}
-	if version >= 4 {
-		w.array(len(m.TopicResults), false, flex)
-		for i := range m.TopicResults {
-			m.TopicResults[i].encode(w, version)
-		}
-	} else if len(m.TopicResults) != 0 {
-		w.absent("AddPartitionsToTxnResponseResult.TopicResults")
-	}
-	if flex {
-		w.uvarint(0)
-	}
+	w.uvarint(0)
 }
 
 // AddPartitionsToTxnResponseTopicResult is the type of AddPartitionsToTxnResponseResult.TopicResults.

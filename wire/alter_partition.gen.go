@@ -193,29 +193,15 @@ func NewAlterPartitionRequestBrokerState() AlterPartitionRequestBrokerState {
 	return AlterPartitionRequestBrokerState{BrokerEpoch: -1}
 }
 
-func (m *AlterPartitionRequestBrokerState) decode(r *reader, version int16) {
-	if version == 3 {
-		m.BrokerID = r.int32()
-	}
-	if version == 3 {
-		m.BrokerEpoch = r.int64()
-	} else {
-		m.BrokerEpoch = -1
-	}
+func (m *AlterPartitionRequestBrokerState) decode(r *reader, _ int16) {
+	m.BrokerID = r.int32()
+	m.BrokerEpoch = r.int64()
 	r.skipTags()
 }
 
-func (m *AlterPartitionRequestBrokerState) encode(w *Writer, version int16) {
-	if version == 3 {
-		w.int32(m.BrokerID)
-	} else if m.BrokerID != 0 {
-		w.absent("AlterPartitionRequestBrokerState.BrokerID")
-	}
-	if version == 3 {
-		w.int64(m.BrokerEpoch)
-	} else if m.BrokerEpoch != -1 {
-		w.absent("AlterPartitionRequestBrokerState.BrokerEpoch")
-	}
+func (m *AlterPartitionRequestBrokerState) encode(w *Writer, _ int16) {
+	w.int32(m.BrokerID)
+	w.int64(m.BrokerEpoch)
 	w.uvarint(0)
 }
 

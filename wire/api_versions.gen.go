@@ -270,42 +270,18 @@ func NewApiVersionsResponseSupportedFeatureKey() ApiVersionsResponseSupportedFea
 	return ApiVersionsResponseSupportedFeatureKey{}
 }
 
-func (m *ApiVersionsResponseSupportedFeatureKey) decode(r *reader, version int16) {
-	flex := version >= 3
-	if version >= 3 {
-		m.Name = r.string(flex)
-	}
-	if version >= 3 {
-		m.MinVersion = r.int16()
-	}
-	if version >= 3 {
-		m.MaxVersion = r.int16()
-	}
-	if flex {
-		r.skipTags()
-	}
+func (m *ApiVersionsResponseSupportedFeatureKey) decode(r *reader, _ int16) {
+	m.Name = r.string(true)
+	m.MinVersion = r.int16()
+	m.MaxVersion = r.int16()
+	r.skipTags()
 }
 
-func (m *ApiVersionsResponseSupportedFeatureKey) encode(w *Writer, version int16) {
-	flex := version >= 3
-	if version >= 3 {
-		w.string(m.Name, flex)
-	} else if m.Name != "" {
-		w.absent("ApiVersionsResponseSupportedFeatureKey.Name")
-	}
-	if version >= 3 {
-		w.int16(m.MinVersion)
-	} else if m.MinVersion != 0 {
-		w.absent("ApiVersionsResponseSupportedFeatureKey.MinVersion")
-	}
-	if version >= 3 {
-		w.int16(m.MaxVersion)
-	} else if m.MaxVersion != 0 {
-		w.absent("ApiVersionsResponseSupportedFeatureKey.MaxVersion")
-	}
-	if flex {
-		w.uvarint(0)
-	}
+func (m *ApiVersionsResponseSupportedFeatureKey) encode(w *Writer, _ int16) {
+	w.string(m.Name, true)
+	w.int16(m.MinVersion)
+	w.int16(m.MaxVersion)
+	w.uvarint(0)
 }
 
 // ApiVersionsResponseFinalizedFeatureKey is the type of ApiVersionsResponse.FinalizedFeatures.
@@ -320,42 +296,18 @@ func NewApiVersionsResponseFinalizedFeatureKey() ApiVersionsResponseFinalizedFea
 	return ApiVersionsResponseFinalizedFeatureKey{}
 }
 
-func (m *ApiVersionsResponseFinalizedFeatureKey) decode(r *reader, version int16) {
-	flex := version >= 3
-	if version >= 3 {
-		m.Name = r.string(flex)
-	}
-	if version >= 3 {
-		m.MaxVersionLevel = r.int16()
-	}
-	if version >= 3 {
-		m.MinVersionLevel = r.int16()
-	}
-	if flex {
-		r.skipTags()
-	}
+func (m *ApiVersionsResponseFinalizedFeatureKey) decode(r *reader, _ int16) {
+	m.Name = r.string(true)
+	m.MaxVersionLevel = r.int16()
+	m.MinVersionLevel = r.int16()
+	r.skipTags()
 }
 
-func (m *ApiVersionsResponseFinalizedFeatureKey) encode(w *Writer, version int16) {
-	flex := version >= 3
-	if version >= 3 {
-		w.string(m.Name, flex)
-	} else if m.Name != "" {
-		w.absent("ApiVersionsResponseFinalizedFeatureKey.Name")
-	}
-	if version >= 3 {
-		w.int16(m.MaxVersionLevel)
-	} else if m.MaxVersionLevel != 0 {
-		w.absent("ApiVersionsResponseFinalizedFeatureKey.MaxVersionLevel")
-	}
-	if version >= 3 {
-		w.int16(m.MinVersionLevel)
-	} else if m.MinVersionLevel != 0 {
-		w.absent("ApiVersionsResponseFinalizedFeatureKey.MinVersionLevel")
-	}
-	if flex {
-		w.uvarint(0)
-	}
+func (m *ApiVersionsResponseFinalizedFeatureKey) encode(w *Writer, _ int16) {
+	w.string(m.Name, true)
+	w.int16(m.MaxVersionLevel)
+	w.int16(m.MinVersionLevel)
+	w.uvarint(0)
 }
 
 // minApiVersionsResponseApiVersion is the least encoded size of the struct, by version.

@@ -194,42 +194,18 @@ func NewBeginQuorumEpochRequestLeaderEndpoint() BeginQuorumEpochRequestLeaderEnd
 	return BeginQuorumEpochRequestLeaderEndpoint{}
 }
 
-func (m *BeginQuorumEpochRequestLeaderEndpoint) decode(r *reader, version int16) {
-	flex := version == 1
-	if version == 1 {
-		m.Name = r.string(flex)
-	}
-	if version == 1 {
-		m.Host = r.string(flex)
-	}
-	if version == 1 {
-		m.Port = r.uint16()
-	}
-	if flex {
-		r.skipTags()
-	}
+func (m *BeginQuorumEpochRequestLeaderEndpoint) decode(r *reader, _ int16) {
+	m.Name = r.string(true)
+	m.Host = r.string(true)
+	m.Port = r.uint16()
+	r.skipTags()
 }
 
-func (m *BeginQuorumEpochRequestLeaderEndpoint) encode(w *Writer, version int16) {
-	flex := version == 1
-	if version == 1 {
-		w.string(m.Name, flex)
-	} else if m.Name != "" {
-		w.absent("BeginQuorumEpochRequestLeaderEndpoint.Name")
-	}
-	if version == 1 {
-		w.string(m.Host, flex)
-	} else if m.Host != "" {
-		w.absent("BeginQuorumEpochRequestLeaderEndpoint.Host")
-	}
-	if version == 1 {
-		w.uint16(m.Port)
-	} else if m.Port != 0 {
-		w.absent("BeginQuorumEpochRequestLeaderEndpoint.Port")
-	}
-	if flex {
-		w.uvarint(0)
-	}
+func (m *BeginQuorumEpochRequestLeaderEndpoint) encode(w *Writer, _ int16) {
+	w.string(m.Name, true)
+	w.string(m.Host, true)
+	w.uint16(m.Port)
+	w.uvarint(0)
 }
 
 // minBeginQuorumEpochRequestTopicData is the least encoded size of the struct, by version.
@@ -330,7 +306,7 @@ func (m *BeginQuorumEpochResponse) encode(w *Writer, version int16) {
 	for i := range m.Topics {
 		m.Topics[i].encode(w, version)
 	}
-	if !(version == 1) {
+	if version != 1 {
 		if len(m.NodeEndpoints) != 0 {
 			w.absent("BeginQuorumEpochResponse.NodeEndpoints")
 		}
@@ -440,42 +416,18 @@ func NewBeginQuorumEpochResponseNodeEndpoint() BeginQuorumEpochResponseNodeEndpo
 	return BeginQuorumEpochResponseNodeEndpoint{}
 }
 
-func (m *BeginQuorumEpochResponseNodeEndpoint) decode(r *reader, version int16) {
-	flex := version == 1
-	if version == 1 {
-		m.NodeID = r.int32()
-	}
-	if version == 1 {
-		m.Host = r.string(flex)
-	}
-	if version == 1 {
-		m.Port = r.uint16()
-	}
-	if flex {
-		r.skipTags()
-	}
+func (m *BeginQuorumEpochResponseNodeEndpoint) decode(r *reader, _ int16) {
+	m.NodeID = r.int32()
+	m.Host = r.string(true)
+	m.Port = r.uint16()
+	r.skipTags()
 }
 
-func (m *BeginQuorumEpochResponseNodeEndpoint) encode(w *Writer, version int16) {
-	flex := version == 1
-	if version == 1 {
-		w.int32(m.NodeID)
-	} else if m.NodeID != 0 {
-		w.absent("BeginQuorumEpochResponseNodeEndpoint.NodeID")
-	}
-	if version == 1 {
-		w.string(m.Host, flex)
-	} else if m.Host != "" {
-		w.absent("BeginQuorumEpochResponseNodeEndpoint.Host")
-	}
-	if version == 1 {
-		w.uint16(m.Port)
-	} else if m.Port != 0 {
-		w.absent("BeginQuorumEpochResponseNodeEndpoint.Port")
-	}
-	if flex {
-		w.uvarint(0)
-	}
+func (m *BeginQuorumEpochResponseNodeEndpoint) encode(w *Writer, _ int16) {
+	w.int32(m.NodeID)
+	w.string(m.Host, true)
+	w.uint16(m.Port)
+	w.uvarint(0)
 }
 
 // minBeginQuorumEpochResponseTopicData is the least encoded size of the struct, by version.

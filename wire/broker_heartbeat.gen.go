@@ -72,7 +72,7 @@ func (m *BrokerHeartbeatRequest) encode(w *Writer, version int16) {
 	w.int64(m.CurrentMetadataOffset)
 	w.bool(m.WantFence)
 	w.bool(m.WantShutDown)
-	if !(version == 1) {
+	if version != 1 {
 		if len(m.OfflineLogDirs) != 0 {
 			w.absent("BrokerHeartbeatRequest.OfflineLogDirs")
 		}

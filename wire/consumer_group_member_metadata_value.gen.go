@@ -139,7 +139,7 @@ func (m *ConsumerGroupMemberMetadataValueClassicMemberMetadata) encode(w *Writer
 }
 
 func (m *ConsumerGroupMemberMetadataValueClassicMemberMetadata) isDefault() bool {
-	return !(m.SessionTimeoutMs != 0) && !(len(m.SupportedProtocols) != 0)
+	return m.SessionTimeoutMs == 0 && len(m.SupportedProtocols) == 0
 }
 
 // ConsumerGroupMemberMetadataValueClassicProtocol is the type of ConsumerGroupMemberMetadataValueClassicMemberMetadata.SupportedProtocols.

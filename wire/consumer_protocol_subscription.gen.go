@@ -100,24 +100,12 @@ func NewConsumerProtocolSubscriptionTopicPartition() ConsumerProtocolSubscriptio
 	return ConsumerProtocolSubscriptionTopicPartition{}
 }
 
-func (m *ConsumerProtocolSubscriptionTopicPartition) decode(r *reader, version int16) {
-	if version >= 1 {
-		m.Topic = r.string(false)
-	}
-	if version >= 1 {
-		m.Partitions = r.int32s(false, false)
-	}
+func (m *ConsumerProtocolSubscriptionTopicPartition) decode(r *reader, _ int16) {
+	m.Topic = r.string(false)
+	m.Partitions = r.int32s(false, false)
 }
 
-func (m *ConsumerProtocolSubscriptionTopicPartition) encode(w *Writer, version int16) {
-	if version >= 1 {
-		w.string(m.Topic, false)
-	} else if m.Topic != "" {
-		w.absent("ConsumerProtocolSubscriptionTopicPartition.Topic")
-	}
-	if version >= 1 {
-		w.int32s(m.Partitions, false, false)
-	} else if len(m.Partitions) != 0 {
-		w.absent("ConsumerProtocolSubscriptionTopicPartition.Partitions")
-	}
+func (m *ConsumerProtocolSubscriptionTopicPartition) encode(w *Writer, _ int16) {
+	w.string(m.Topic, false)
+	w.int32s(m.Partitions, false, false)
 }

@@ -432,60 +432,22 @@ func NewCreateTopicsResponseCreatableTopicConfigs() CreateTopicsResponseCreatabl
 	return CreateTopicsResponseCreatableTopicConfigs{Value: new(""), ConfigSource: -1}
 }
 
-func (m *CreateTopicsResponseCreatableTopicConfigs) decode(r *reader, version int16) {
-	flex := version >= 5
-	if version >= 5 {
-		m.Name = r.string(flex)
-	}
-	if version >= 5 {
-		m.Value = r.nullString(flex, true)
-	} else {
-		m.Value = new("")
-	}
-	if version >= 5 {
-		m.ReadOnly = r.bool()
-	}
-	if version >= 5 {
-		m.ConfigSource = r.int8()
-	} else {
-		m.ConfigSource = -1
-	}
-	if version >= 5 {
-		m.IsSensitive = r.bool()
-	}
-	if flex {
-		r.skipTags()
-	}
+func (m *CreateTopicsResponseCreatableTopicConfigs) decode(r *reader, _ int16) {
+	m.Name = r.string(true)
+	m.Value = r.nullString(true, true)
+	m.ReadOnly = r.bool()
+	m.ConfigSource = r.int8()
+	m.IsSensitive = r.bool()
+	r.skipTags()
 }
 
-func (m *CreateTopicsResponseCreatableTopicConfigs) encode(w *Writer, version int16) {
-	flex := version >= 5
-	if version >= 5 {
-		w.string(m.Name, flex)
-	} else if m.Name != "" {
-		w.absent("CreateTopicsResponseCreatableTopicConfigs.Name")
-	}
-	if version >= 5 {
-		w.nullString(m.Value, flex)
-	} else if m.Value != nil && *m.Value != "" {
-		w.absent("CreateTopicsResponseCreatableTopicConfigs.Value")
-	}
-	if version >= 5 {
-		w.bool(m.ReadOnly)
-	} else if m.ReadOnly {
-		w.absent("CreateTopicsResponseCreatableTopicConfigs.ReadOnly")
-	}
-	if version >= 5 {
-		w.int8(m.ConfigSource)
-	}
-	if version >= 5 {
-		w.bool(m.IsSensitive)
-	} else if m.IsSensitive {
-		w.absent("CreateTopicsResponseCreatableTopicConfigs.IsSensitive")
-	}
-	if flex {
-		w.uvarint(0)
-	}
+func (m *CreateTopicsResponseCreatableTopicConfigs) encode(w *Writer, _ int16) {
+	w.string(m.Name, true)
+	w.nullString(m.Value, true)
+	w.bool(m.ReadOnly)
+	w.int8(m.ConfigSource)
+	w.bool(m.IsSensitive)
+	w.uvarint(0)
 }
 
 // minCreateTopicsResponseCreatableTopicResult is the least encoded size of the struct, by version.

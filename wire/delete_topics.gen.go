@@ -98,34 +98,16 @@ func NewDeleteTopicsRequestDeleteTopicState() DeleteTopicsRequestDeleteTopicStat
 	return DeleteTopicsRequestDeleteTopicState{}
 }
 
-func (m *DeleteTopicsRequestDeleteTopicState) decode(r *reader, version int16) {
-	flex := version >= 4
-	if version == 6 {
-		m.Name = r.nullString(flex, true)
-	}
-	if version == 6 {
-		m.TopicID = r.uuid()
-	}
-	if flex {
-		r.skipTags()
-	}
+func (m *DeleteTopicsRequestDeleteTopicState) decode(r *reader, _ int16) {
+	m.Name = r.nullString(true, true)
+	m.TopicID = r.uuid()
+	r.skipTags()
 }
 
-func (m *DeleteTopicsRequestDeleteTopicState) encode(w *Writer, version int16) {
-	flex := version >= 4
-	if version == 6 {
-		w.nullString(m.Name, flex)
-	} else if m.Name != nil {
-		w.absent("DeleteTopicsRequestDeleteTopicState.Name")
-	}
-	if version == 6 {
-		w.uuid(m.TopicID)
-	} else if m.TopicID != (UUID{}) {
-		w.absent("DeleteTopicsRequestDeleteTopicState.TopicID")
-	}
-	if flex {
-		w.uvarint(0)
-	}
+func (m *DeleteTopicsRequestDeleteTopicState) encode(w *Writer, _ int16) {
+	w.nullString(m.Name, true)
+	w.uuid(m.TopicID)
+	w.uvarint(0)
 }
 
 // DeleteTopicsResponse is the response of API DeleteTopics, v0-6, flexible v4+.

@@ -354,17 +354,9 @@ func NewDescribeConfigsResponseSynonym() DescribeConfigsResponseSynonym {
 
 func (m *DescribeConfigsResponseSynonym) decode(r *reader, version int16) {
 	flex := version == 4
-	if version >= 1 {
-		m.Name = r.string(flex)
-	}
-	if version >= 1 {
-		m.Value = r.nullString(flex, true)
-	} else {
-		m.Value = new("")
-	}
-	if version >= 1 {
-		m.Source = r.int8()
-	}
+	m.Name = r.string(flex)
+	m.Value = r.nullString(flex, true)
+	m.Source = r.int8()
 	if flex {
 		r.skipTags()
 	}
@@ -372,21 +364,9 @@ func (m *DescribeConfigsResponseSynonym) decode(r *reader, version int16) {
 
 func (m *DescribeConfigsResponseSynonym) encode(w *Writer, version int16) {
 	flex := version == 4
-	if version >= 1 {
-		w.string(m.Name, flex)
-	} else if m.Name != "" {
-		w.absent("DescribeConfigsResponseSynonym.Name")
-	}
-	if version >= 1 {
-		w.nullString(m.Value, flex)
-	} else if m.Value != nil && *m.Value != "" {
-		w.absent("DescribeConfigsResponseSynonym.Value")
-	}
-	if version >= 1 {
-		w.int8(m.Source)
-	} else if m.Source != 0 {
-		w.absent("DescribeConfigsResponseSynonym.Source")
-	}
+	w.string(m.Name, flex)
+	w.nullString(m.Value, flex)
+	w.int8(m.Source)
 	if flex {
 		w.uvarint(0)
 	}

@@ -384,18 +384,14 @@ func NewDescribeQuorumResponseNode() DescribeQuorumResponseNode {
 }
 
 func (m *DescribeQuorumResponseNode) decode(r *reader, version int16) {
-	if version == 2 {
-		m.NodeID = r.int32()
-	}
-	if version == 2 {
-		if n := r.array(true, false, 5); n >= 0 {
-			m.Listeners = make([]DescribeQuorumResponseListener, n)
-			for i := range m.Listeners {
-				r.element(5)
-				m.Listeners[i].decode(r, version)
-				if r.err != nil {
-					return
-				}
+	m.NodeID = r.int32()
+	if n := r.array(true, false, 5); n >= 0 {
+		m.Listeners = make([]DescribeQuorumResponseListener, n)
+		for i := range m.Listeners {
+			r.element(5)
+			m.Listeners[i].decode(r, version)
+			if r.err != nil {
+				return
 			}
 		}
 	}
@@ -403,18 +399,10 @@ func (m *DescribeQuorumResponseNode) decode(r *reader, version int16) {
 }
 
 func (m *DescribeQuorumResponseNode) encode(w *Writer, version int16) {
-	if version == 2 {
-		w.int32(m.NodeID)
-	} else if m.NodeID != 0 {
-		w.absent("DescribeQuorumResponseNode.NodeID")
-	}
-	if version == 2 {
-		w.array(len(m.Listeners), false, true)
-		for i := range m.Listeners {
-			m.Listeners[i].encode(w, version)
-		}
-	} else if len(m.Listeners) != 0 {
-		w.absent("DescribeQuorumResponseNode.Listeners")
+	w.int32(m.NodeID)
+	w.array(len(m.Listeners), false, true)
+	for i := range m.Listeners {
+		m.Listeners[i].encode(w, version)
 	}
 	w.uvarint(0)
 }
@@ -431,35 +419,17 @@ func NewDescribeQuorumResponseListener() DescribeQuorumResponseListener {
 	return DescribeQuorumResponseListener{}
 }
 
-func (m *DescribeQuorumResponseListener) decode(r *reader, version int16) {
-	if version == 2 {
-		m.Name = r.string(true)
-	}
-	if version == 2 {
-		m.Host = r.string(true)
-	}
-	if version == 2 {
-		m.Port = r.uint16()
-	}
+func (m *DescribeQuorumResponseListener) decode(r *reader, _ int16) {
+	m.Name = r.string(true)
+	m.Host = r.string(true)
+	m.Port = r.uint16()
 	r.skipTags()
 }
 
-func (m *DescribeQuorumResponseListener) encode(w *Writer, version int16) {
-	if version == 2 {
-		w.string(m.Name, true)
-	} else if m.Name != "" {
-		w.absent("DescribeQuorumResponseListener.Name")
-	}
-	if version == 2 {
-		w.string(m.Host, true)
-	} else if m.Host != "" {
-		w.absent("DescribeQuorumResponseListener.Host")
-	}
-	if version == 2 {
-		w.uint16(m.Port)
-	} else if m.Port != 0 {
-		w.absent("DescribeQuorumResponseListener.Port")
-	}
+func (m *DescribeQuorumResponseListener) encode(w *Writer, _ int16) {
+	w.string(m.Name, true)
+	w.string(m.Host, true)
+	w.uint16(m.Port)
 	w.uvarint(0)
 }
 

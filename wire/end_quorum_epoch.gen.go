@@ -203,34 +203,16 @@ func NewEndQuorumEpochRequestReplicaInfo() EndQuorumEpochRequestReplicaInfo {
 	return EndQuorumEpochRequestReplicaInfo{}
 }
 
-func (m *EndQuorumEpochRequestReplicaInfo) decode(r *reader, version int16) {
-	flex := version == 1
-	if version == 1 {
-		m.CandidateID = r.int32()
-	}
-	if version == 1 {
-		m.CandidateDirectoryID = r.uuid()
-	}
-	if flex {
-		r.skipTags()
-	}
+func (m *EndQuorumEpochRequestReplicaInfo) decode(r *reader, _ int16) {
+	m.CandidateID = r.int32()
+	m.CandidateDirectoryID = r.uuid()
+	r.skipTags()
 }
 
-func (m *EndQuorumEpochRequestReplicaInfo) encode(w *Writer, version int16) {
-	flex := version == 1
-	if version == 1 {
-		w.int32(m.CandidateID)
-	} else if m.CandidateID != 0 {
-		w.absent("EndQuorumEpochRequestReplicaInfo.CandidateID")
-	}
-	if version == 1 {
-		w.uuid(m.CandidateDirectoryID)
-	} else if m.CandidateDirectoryID != (UUID{}) {
-		w.absent("EndQuorumEpochRequestReplicaInfo.CandidateDirectoryID")
-	}
-	if flex {
-		w.uvarint(0)
-	}
+func (m *EndQuorumEpochRequestReplicaInfo) encode(w *Writer, _ int16) {
+	w.int32(m.CandidateID)
+	w.uuid(m.CandidateDirectoryID)
+	w.uvarint(0)
 }
 
 // EndQuorumEpochRequestLeaderEndpoint is the type of EndQuorumEpochRequest.LeaderEndpoints.
@@ -245,42 +227,18 @@ func NewEndQuorumEpochRequestLeaderEndpoint() EndQuorumEpochRequestLeaderEndpoin
 	return EndQuorumEpochRequestLeaderEndpoint{}
 }
 
-func (m *EndQuorumEpochRequestLeaderEndpoint) decode(r *reader, version int16) {
-	flex := version == 1
-	if version == 1 {
-		m.Name = r.string(flex)
-	}
-	if version == 1 {
-		m.Host = r.string(flex)
-	}
-	if version == 1 {
-		m.Port = r.uint16()
-	}
-	if flex {
-		r.skipTags()
-	}
+func (m *EndQuorumEpochRequestLeaderEndpoint) decode(r *reader, _ int16) {
+	m.Name = r.string(true)
+	m.Host = r.string(true)
+	m.Port = r.uint16()
+	r.skipTags()
 }
 
-func (m *EndQuorumEpochRequestLeaderEndpoint) encode(w *Writer, version int16) {
-	flex := version == 1
-	if version == 1 {
-		w.string(m.Name, flex)
-	} else if m.Name != "" {
-		w.absent("EndQuorumEpochRequestLeaderEndpoint.Name")
-	}
-	if version == 1 {
-		w.string(m.Host, flex)
-	} else if m.Host != "" {
-		w.absent("EndQuorumEpochRequestLeaderEndpoint.Host")
-	}
-	if version == 1 {
-		w.uint16(m.Port)
-	} else if m.Port != 0 {
-		w.absent("EndQuorumEpochRequestLeaderEndpoint.Port")
-	}
-	if flex {
-		w.uvarint(0)
-	}
+func (m *EndQuorumEpochRequestLeaderEndpoint) encode(w *Writer, _ int16) {
+	w.string(m.Name, true)
+	w.string(m.Host, true)
+	w.uint16(m.Port)
+	w.uvarint(0)
 }
 
 // minEndQuorumEpochRequestTopicData is the least encoded size of the struct, by version.
@@ -381,7 +339,7 @@ func (m *EndQuorumEpochResponse) encode(w *Writer, version int16) {
 	for i := range m.Topics {
 		m.Topics[i].encode(w, version)
 	}
-	if !(version == 1) {
+	if version != 1 {
 		if len(m.NodeEndpoints) != 0 {
 			w.absent("EndQuorumEpochResponse.NodeEndpoints")
 		}
@@ -491,42 +449,18 @@ func NewEndQuorumEpochResponseNodeEndpoint() EndQuorumEpochResponseNodeEndpoint 
 	return EndQuorumEpochResponseNodeEndpoint{}
 }
 
-func (m *EndQuorumEpochResponseNodeEndpoint) decode(r *reader, version int16) {
-	flex := version == 1
-	if version == 1 {
-		m.NodeID = r.int32()
-	}
-	if version == 1 {
-		m.Host = r.string(flex)
-	}
-	if version == 1 {
-		m.Port = r.uint16()
-	}
-	if flex {
-		r.skipTags()
-	}
+func (m *EndQuorumEpochResponseNodeEndpoint) decode(r *reader, _ int16) {
+	m.NodeID = r.int32()
+	m.Host = r.string(true)
+	m.Port = r.uint16()
+	r.skipTags()
 }
 
-func (m *EndQuorumEpochResponseNodeEndpoint) encode(w *Writer, version int16) {
-	flex := version == 1
-	if version == 1 {
-		w.int32(m.NodeID)
-	} else if m.NodeID != 0 {
-		w.absent("EndQuorumEpochResponseNodeEndpoint.NodeID")
-	}
-	if version == 1 {
-		w.string(m.Host, flex)
-	} else if m.Host != "" {
-		w.absent("EndQuorumEpochResponseNodeEndpoint.Host")
-	}
-	if version == 1 {
-		w.uint16(m.Port)
-	} else if m.Port != 0 {
-		w.absent("EndQuorumEpochResponseNodeEndpoint.Port")
-	}
-	if flex {
-		w.uvarint(0)
-	}
+func (m *EndQuorumEpochResponseNodeEndpoint) encode(w *Writer, _ int16) {
+	w.int32(m.NodeID)
+	w.string(m.Host, true)
+	w.uint16(m.Port)
+	w.uvarint(0)
 }
 
 // minEndQuorumEpochResponseTopicData is the least encoded size of the struct, by version.

@@ -129,7 +129,7 @@ func (m *FetchRequest) encode(w *Writer, version int16) {
 	} else if m.ReplicaID != -1 {
 		w.absent("FetchRequest.ReplicaID")
 	}
-	if !(version >= 15) {
+	if version < 15 {
 		if !m.ReplicaState.isDefault() {
 			w.absent("FetchRequest.ReplicaState")
 		}
@@ -196,42 +196,20 @@ func NewFetchRequestReplicaState() FetchRequestReplicaState {
 	return FetchRequestReplicaState{ReplicaID: -1, ReplicaEpoch: -1}
 }
 
-func (m *FetchRequestReplicaState) decode(r *reader, version int16) {
-	flex := version >= 12
-	if version >= 15 {
-		m.ReplicaID = r.int32()
-	} else {
-		m.ReplicaID = -1
-	}
-	if version >= 15 {
-		m.ReplicaEpoch = r.int64()
-	} else {
-		m.ReplicaEpoch = -1
-	}
-	if flex {
-		r.skipTags()
-	}
+func (m *FetchRequestReplicaState) decode(r *reader, _ int16) {
+	m.ReplicaID = r.int32()
+	m.ReplicaEpoch = r.int64()
+	r.skipTags()
 }
 
-func (m *FetchRequestReplicaState) encode(w *Writer, version int16) {
-	flex := version >= 12
-	if version >= 15 {
-		w.int32(m.ReplicaID)
-	} else if m.ReplicaID != -1 {
-		w.absent("FetchRequestReplicaState.ReplicaID")
-	}
-	if version >= 15 {
-		w.int64(m.ReplicaEpoch)
-	} else if m.ReplicaEpoch != -1 {
-		w.absent("FetchRequestReplicaState.ReplicaEpoch")
-	}
-	if flex {
-		w.uvarint(0)
-	}
+func (m *FetchRequestReplicaState) encode(w *Writer, _ int16) {
+	w.int32(m.ReplicaID)
+	w.int64(m.ReplicaEpoch)
+	w.uvarint(0)
 }
 
 func (m *FetchRequestReplicaState) isDefault() bool {
-	return !(m.ReplicaID != -1) && !(m.ReplicaEpoch != -1)
+	return m.ReplicaID == -1 && m.ReplicaEpoch == -1
 }
 
 // FetchRequestTopic is the type of FetchRequest.Topics.
@@ -380,15 +358,13 @@ func NewFetchRequestForgottenTopic() FetchRequestForgottenTopic {
 
 func (m *FetchRequestForgottenTopic) decode(r *reader, version int16) {
 	flex := version >= 12
-	if version >= 7 && version <= 12 {
+	if version <= 12 {
 		m.Topic = r.string(flex)
 	}
 	if version >= 13 {
 		m.TopicID = r.uuid()
 	}
-	if version >= 7 {
-		m.Partitions = r.int32s(flex, false)
-	}
+	m.Partitions = r.int32s(flex, false)
 	if flex {
 		r.skipTags()
 	}
@@ -396,17 +372,13 @@ func (m *FetchRequestForgottenTopic) decode(r *reader, version int16) {
 
 func (m *FetchRequestForgottenTopic) encode(w *Writer, version int16) {
 	flex := version >= 12
-	if version >= 7 && version <= 12 {
+	if version <= 12 {
 		w.string(m.Topic, flex)
 	}
 	if version >= 13 {
 		w.uuid(m.TopicID)
 	}
-	if version >= 7 {
-		w.int32s(m.Partitions, false, flex)
-	} else if len(m.Partitions) != 0 {
-		w.absent("FetchRequestForgottenTopic.Partitions")
-	}
+	w.int32s(m.Partitions, false, flex)
 	if flex {
 		w.uvarint(0)
 	}
@@ -584,7 +556,7 @@ func (m *FetchResponse) encode(w *Writer, version int16) {
 	for i := range m.Responses {
 		m.Responses[i].encode(w, version)
 	}
-	if !(version >= 16) {
+	if version < 16 {
 		if len(m.NodeEndpoints) != 0 {
 			w.absent("FetchResponse.NodeEndpoints")
 		}
@@ -748,17 +720,17 @@ func (m *FetchResponsePartitionData) encode(w *Writer, version int16) {
 	if version >= 5 {
 		w.int64(m.LogStartOffset)
 	}
-	if !(version >= 12) {
+	if version < 12 {
 		if !m.DivergingEpoch.isDefault() {
 			w.absent("FetchResponsePartitionData.DivergingEpoch")
 		}
 	}
-	if !(version >= 12) {
+	if version < 12 {
 		if !m.CurrentLeader.isDefault() {
 			w.absent("FetchResponsePartitionData.CurrentLeader")
 		}
 	}
-	if !(version >= 12) {
+	if version < 12 {
 		if !m.SnapshotID.isDefault() {
 			w.absent("FetchResponsePartitionData.SnapshotID")
 		}
@@ -816,42 +788,20 @@ func NewFetchResponseEpochEndOffset() FetchResponseEpochEndOffset {
 	return FetchResponseEpochEndOffset{Epoch: -1, EndOffset: -1}
 }
 
-func (m *FetchResponseEpochEndOffset) decode(r *reader, version int16) {
-	flex := version >= 12
-	if version >= 12 {
-		m.Epoch = r.int32()
-	} else {
-		m.Epoch = -1
-	}
-	if version >= 12 {
-		m.EndOffset = r.int64()
-	} else {
-		m.EndOffset = -1
-	}
-	if flex {
-		r.skipTags()
-	}
+func (m *FetchResponseEpochEndOffset) decode(r *reader, _ int16) {
+	m.Epoch = r.int32()
+	m.EndOffset = r.int64()
+	r.skipTags()
 }
 
-func (m *FetchResponseEpochEndOffset) encode(w *Writer, version int16) {
-	flex := version >= 12
-	if version >= 12 {
-		w.int32(m.Epoch)
-	} else if m.Epoch != -1 {
-		w.absent("FetchResponseEpochEndOffset.Epoch")
-	}
-	if version >= 12 {
-		w.int64(m.EndOffset)
-	} else if m.EndOffset != -1 {
-		w.absent("FetchResponseEpochEndOffset.EndOffset")
-	}
-	if flex {
-		w.uvarint(0)
-	}
+func (m *FetchResponseEpochEndOffset) encode(w *Writer, _ int16) {
+	w.int32(m.Epoch)
+	w.int64(m.EndOffset)
+	w.uvarint(0)
 }
 
 func (m *FetchResponseEpochEndOffset) isDefault() bool {
-	return !(m.Epoch != -1) && !(m.EndOffset != -1)
+	return m.Epoch == -1 && m.EndOffset == -1
 }
 
 // FetchResponseLeaderIDAndEpoch is the type of FetchResponsePartitionData.CurrentLeader.
@@ -865,42 +815,20 @@ func NewFetchResponseLeaderIDAndEpoch() FetchResponseLeaderIDAndEpoch {
 	return FetchResponseLeaderIDAndEpoch{LeaderID: -1, LeaderEpoch: -1}
 }
 
-func (m *FetchResponseLeaderIDAndEpoch) decode(r *reader, version int16) {
-	flex := version >= 12
-	if version >= 12 {
-		m.LeaderID = r.int32()
-	} else {
-		m.LeaderID = -1
-	}
-	if version >= 12 {
-		m.LeaderEpoch = r.int32()
-	} else {
-		m.LeaderEpoch = -1
-	}
-	if flex {
-		r.skipTags()
-	}
+func (m *FetchResponseLeaderIDAndEpoch) decode(r *reader, _ int16) {
+	m.LeaderID = r.int32()
+	m.LeaderEpoch = r.int32()
+	r.skipTags()
 }
 
-func (m *FetchResponseLeaderIDAndEpoch) encode(w *Writer, version int16) {
-	flex := version >= 12
-	if version >= 12 {
-		w.int32(m.LeaderID)
-	} else if m.LeaderID != -1 {
-		w.absent("FetchResponseLeaderIDAndEpoch.LeaderID")
-	}
-	if version >= 12 {
-		w.int32(m.LeaderEpoch)
-	} else if m.LeaderEpoch != -1 {
-		w.absent("FetchResponseLeaderIDAndEpoch.LeaderEpoch")
-	}
-	if flex {
-		w.uvarint(0)
-	}
+func (m *FetchResponseLeaderIDAndEpoch) encode(w *Writer, _ int16) {
+	w.int32(m.LeaderID)
+	w.int32(m.LeaderEpoch)
+	w.uvarint(0)
 }
 
 func (m *FetchResponseLeaderIDAndEpoch) isDefault() bool {
-	return !(m.LeaderID != -1) && !(m.LeaderEpoch != -1)
+	return m.LeaderID == -1 && m.LeaderEpoch == -1
 }
 
 // FetchResponseSnapshotID is the type of FetchResponsePartitionData.SnapshotID.
@@ -914,26 +842,20 @@ func NewFetchResponseSnapshotID() FetchResponseSnapshotID {
 	return FetchResponseSnapshotID{EndOffset: -1, Epoch: -1}
 }
 
-func (m *FetchResponseSnapshotID) decode(r *reader, version int16) {
-	flex := version >= 12
+func (m *FetchResponseSnapshotID) decode(r *reader, _ int16) {
 	m.EndOffset = r.int64()
 	m.Epoch = r.int32()
-	if flex {
-		r.skipTags()
-	}
+	r.skipTags()
 }
 
-func (m *FetchResponseSnapshotID) encode(w *Writer, version int16) {
-	flex := version >= 12
+func (m *FetchResponseSnapshotID) encode(w *Writer, _ int16) {
 	w.int64(m.EndOffset)
 	w.int32(m.Epoch)
-	if flex {
-		w.uvarint(0)
-	}
+	w.uvarint(0)
 }
 
 func (m *FetchResponseSnapshotID) isDefault() bool {
-	return !(m.EndOffset != -1) && !(m.Epoch != -1)
+	return m.EndOffset == -1 && m.Epoch == -1
 }
 
 // FetchResponseAbortedTransaction is the type of FetchResponsePartitionData.AbortedTransactions.
@@ -949,12 +871,8 @@ func NewFetchResponseAbortedTransaction() FetchResponseAbortedTransaction {
 
 func (m *FetchResponseAbortedTransaction) decode(r *reader, version int16) {
 	flex := version >= 12
-	if version >= 4 {
-		m.ProducerID = r.int64()
-	}
-	if version >= 4 {
-		m.FirstOffset = r.int64()
-	}
+	m.ProducerID = r.int64()
+	m.FirstOffset = r.int64()
 	if flex {
 		r.skipTags()
 	}
@@ -962,16 +880,8 @@ func (m *FetchResponseAbortedTransaction) decode(r *reader, version int16) {
 
 func (m *FetchResponseAbortedTransaction) encode(w *Writer, version int16) {
 	flex := version >= 12
-	if version >= 4 {
-		w.int64(m.ProducerID)
-	} else if m.ProducerID != 0 {
-		w.absent("FetchResponseAbortedTransaction.ProducerID")
-	}
-	if version >= 4 {
-		w.int64(m.FirstOffset)
-	} else if m.FirstOffset != 0 {
-		w.absent("FetchResponseAbortedTransaction.FirstOffset")
-	}
+	w.int64(m.ProducerID)
+	w.int64(m.FirstOffset)
 	if flex {
 		w.uvarint(0)
 	}
@@ -990,50 +900,20 @@ func NewFetchResponseNodeEndpoint() FetchResponseNodeEndpoint {
 	return FetchResponseNodeEndpoint{}
 }
 
-func (m *FetchResponseNodeEndpoint) decode(r *reader, version int16) {
-	flex := version >= 12
-	if version >= 16 {
-		m.NodeID = r.int32()
-	}
-	if version >= 16 {
-		m.Host = r.string(flex)
-	}
-	if version >= 16 {
-		m.Port = r.int32()
-	}
-	if version >= 16 {
-		m.Rack = r.nullString(flex, true)
-	}
-	if flex {
-		r.skipTags()
-	}
+func (m *FetchResponseNodeEndpoint) decode(r *reader, _ int16) {
+	m.NodeID = r.int32()
+	m.Host = r.string(true)
+	m.Port = r.int32()
+	m.Rack = r.nullString(true, true)
+	r.skipTags()
 }
 
-func (m *FetchResponseNodeEndpoint) encode(w *Writer, version int16) {
-	flex := version >= 12
-	if version >= 16 {
-		w.int32(m.NodeID)
-	} else if m.NodeID != 0 {
-		w.absent("FetchResponseNodeEndpoint.NodeID")
-	}
-	if version >= 16 {
-		w.string(m.Host, flex)
-	} else if m.Host != "" {
-		w.absent("FetchResponseNodeEndpoint.Host")
-	}
-	if version >= 16 {
-		w.int32(m.Port)
-	} else if m.Port != 0 {
-		w.absent("FetchResponseNodeEndpoint.Port")
-	}
-	if version >= 16 {
-		w.nullString(m.Rack, flex)
-	} else if m.Rack != nil {
-		w.absent("FetchResponseNodeEndpoint.Rack")
-	}
-	if flex {
-		w.uvarint(0)
-	}
+func (m *FetchResponseNodeEndpoint) encode(w *Writer, _ int16) {
+	w.int32(m.NodeID)
+	w.string(m.Host, true)
+	w.int32(m.Port)
+	w.nullString(m.Rack, true)
+	w.uvarint(0)
 }
 
 // minFetchResponseFetchableTopicResponse is the least encoded size of the struct, by version.

@@ -281,7 +281,7 @@ func (m *FetchSnapshotResponse) encode(w *Writer, version int16) {
 	for i := range m.Topics {
 		m.Topics[i].encode(w, version)
 	}
-	if !(version == 1) {
+	if version != 1 {
 		if len(m.NodeEndpoints) != 0 {
 			w.absent("FetchSnapshotResponse.NodeEndpoints")
 		}
@@ -438,7 +438,7 @@ func (m *FetchSnapshotResponseLeaderIDAndEpoch) encode(w *Writer, _ int16) {
 }
 
 func (m *FetchSnapshotResponseLeaderIDAndEpoch) isDefault() bool {
-	return !(m.LeaderID != 0) && !(m.LeaderEpoch != 0)
+	return m.LeaderID == 0 && m.LeaderEpoch == 0
 }
 
 // FetchSnapshotResponseNodeEndpoint is the type of FetchSnapshotResponse.NodeEndpoints.
@@ -453,34 +453,16 @@ func NewFetchSnapshotResponseNodeEndpoint() FetchSnapshotResponseNodeEndpoint {
 	return FetchSnapshotResponseNodeEndpoint{}
 }
 
-func (m *FetchSnapshotResponseNodeEndpoint) decode(r *reader, version int16) {
-	if version == 1 {
-		m.NodeID = r.int32()
-	}
-	if version == 1 {
-		m.Host = r.string(true)
-	}
-	if version == 1 {
-		m.Port = r.uint16()
-	}
+func (m *FetchSnapshotResponseNodeEndpoint) decode(r *reader, _ int16) {
+	m.NodeID = r.int32()
+	m.Host = r.string(true)
+	m.Port = r.uint16()
 	r.skipTags()
 }
 
-func (m *FetchSnapshotResponseNodeEndpoint) encode(w *Writer, version int16) {
-	if version == 1 {
-		w.int32(m.NodeID)
-	} else if m.NodeID != 0 {
-		w.absent("FetchSnapshotResponseNodeEndpoint.NodeID")
-	}
-	if version == 1 {
-		w.string(m.Host, true)
-	} else if m.Host != "" {
-		w.absent("FetchSnapshotResponseNodeEndpoint.Host")
-	}
-	if version == 1 {
-		w.uint16(m.Port)
-	} else if m.Port != 0 {
-		w.absent("FetchSnapshotResponseNodeEndpoint.Port")
-	}
+func (m *FetchSnapshotResponseNodeEndpoint) encode(w *Writer, _ int16) {
+	w.int32(m.NodeID)
+	w.string(m.Host, true)
+	w.uint16(m.Port)
 	w.uvarint(0)
 }

@@ -225,64 +225,22 @@ func NewFindCoordinatorResponseCoordinator() FindCoordinatorResponseCoordinator 
 	return FindCoordinatorResponseCoordinator{ErrorMessage: new("")}
 }
 
-func (m *FindCoordinatorResponseCoordinator) decode(r *reader, version int16) {
-	flex := version >= 3
-	if version >= 4 {
-		m.Key = r.string(flex)
-	}
-	if version >= 4 {
-		m.NodeID = r.int32()
-	}
-	if version >= 4 {
-		m.Host = r.string(flex)
-	}
-	if version >= 4 {
-		m.Port = r.int32()
-	}
-	if version >= 4 {
-		m.ErrorCode = Code(r.int16())
-	}
-	if version >= 4 {
-		m.ErrorMessage = r.nullString(flex, true)
-	} else {
-		m.ErrorMessage = new("")
-	}
-	if flex {
-		r.skipTags()
-	}
+func (m *FindCoordinatorResponseCoordinator) decode(r *reader, _ int16) {
+	m.Key = r.string(true)
+	m.NodeID = r.int32()
+	m.Host = r.string(true)
+	m.Port = r.int32()
+	m.ErrorCode = Code(r.int16())
+	m.ErrorMessage = r.nullString(true, true)
+	r.skipTags()
 }
 
-func (m *FindCoordinatorResponseCoordinator) encode(w *Writer, version int16) {
-	flex := version >= 3
-	if version >= 4 {
-		w.string(m.Key, flex)
-	} else if m.Key != "" {
-		w.absent("FindCoordinatorResponseCoordinator.Key")
-	}
-	if version >= 4 {
-		w.int32(m.NodeID)
-	} else if m.NodeID != 0 {
-		w.absent("FindCoordinatorResponseCoordinator.NodeID")
-	}
-	if version >= 4 {
-		w.string(m.Host, flex)
-	} else if m.Host != "" {
-		w.absent("FindCoordinatorResponseCoordinator.Host")
-	}
-	if version >= 4 {
-		w.int32(m.Port)
-	} else if m.Port != 0 {
-		w.absent("FindCoordinatorResponseCoordinator.Port")
-	}
-	if version >= 4 {
-		w.int16(int16(m.ErrorCode))
-	} else if m.ErrorCode != 0 {
-		w.absent("FindCoordinatorResponseCoordinator.ErrorCode")
-	}
-	if version >= 4 {
-		w.nullString(m.ErrorMessage, flex)
-	}
-	if flex {
-		w.uvarint(0)
-	}
+func (m *FindCoordinatorResponseCoordinator) encode(w *Writer, _ int16) {
+	w.string(m.Key, true)
+	w.int32(m.NodeID)
+	w.string(m.Host, true)
+	w.int32(m.Port)
+	w.int16(int16(m.ErrorCode))
+	w.nullString(m.ErrorMessage, true)
+	w.uvarint(0)
 }

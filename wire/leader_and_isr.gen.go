@@ -241,21 +241,17 @@ func NewLeaderAndIsrRequestTopicState() LeaderAndIsrRequestTopicState {
 
 func (m *LeaderAndIsrRequestTopicState) decode(r *reader, version int16) {
 	flex := version >= 4
-	if version >= 2 {
-		m.TopicName = r.string(flex)
-	}
+	m.TopicName = r.string(flex)
 	if version >= 5 {
 		m.TopicID = r.uuid()
 	}
-	if version >= 2 {
-		if n := r.array(flex, false, int(minLeaderAndIsrRequestPartitionState[version])); n >= 0 {
-			m.PartitionStates = make([]LeaderAndIsrRequestPartitionState, n)
-			for i := range m.PartitionStates {
-				r.element(int(minLeaderAndIsrRequestPartitionState[version]))
-				m.PartitionStates[i].decode(r, version)
-				if r.err != nil {
-					return
-				}
+	if n := r.array(flex, false, int(minLeaderAndIsrRequestPartitionState[version])); n >= 0 {
+		m.PartitionStates = make([]LeaderAndIsrRequestPartitionState, n)
+		for i := range m.PartitionStates {
+			r.element(int(minLeaderAndIsrRequestPartitionState[version]))
+			m.PartitionStates[i].decode(r, version)
+			if r.err != nil {
+				return
 			}
 		}
 	}
@@ -266,21 +262,13 @@ func (m *LeaderAndIsrRequestTopicState) decode(r *reader, version int16) {
 
 func (m *LeaderAndIsrRequestTopicState) encode(w *Writer, version int16) {
 	flex := version >= 4
-	if version >= 2 {
-		w.string(m.TopicName, flex)
-	} else if m.TopicName != "" {
-		w.absent("LeaderAndIsrRequestTopicState.TopicName")
-	}
+	w.string(m.TopicName, flex)
 	if version >= 5 {
 		w.uuid(m.TopicID)
 	}
-	if version >= 2 {
-		w.array(len(m.PartitionStates), false, flex)
-		for i := range m.PartitionStates {
-			m.PartitionStates[i].encode(w, version)
-		}
-	} else if len(m.PartitionStates) != 0 {
-		w.absent("LeaderAndIsrRequestTopicState.PartitionStates")
+	w.array(len(m.PartitionStates), false, flex)
+	for i := range m.PartitionStates {
+		m.PartitionStates[i].encode(w, version)
 	}
 	if flex {
 		w.uvarint(0)
@@ -490,43 +478,25 @@ func NewLeaderAndIsrResponseTopicError() LeaderAndIsrResponseTopicError {
 }
 
 func (m *LeaderAndIsrResponseTopicError) decode(r *reader, version int16) {
-	flex := version >= 4
-	if version >= 5 {
-		m.TopicID = r.uuid()
-	}
-	if version >= 5 {
-		if n := r.array(flex, false, 7); n >= 0 {
-			m.PartitionErrors = make([]LeaderAndIsrResponsePartitionError, n)
-			for i := range m.PartitionErrors {
-				r.element(7)
-				m.PartitionErrors[i].decode(r, version)
-				if r.err != nil {
-					return
-				}
+	m.TopicID = r.uuid()
+	if n := r.array(true, false, 7); n >= 0 {
+		m.PartitionErrors = make([]LeaderAndIsrResponsePartitionError, n)
+		for i := range m.PartitionErrors {
+			r.element(7)
+			m.PartitionErrors[i].decode(r, version)
+			if r.err != nil {
+				return
 			}
 		}
 	}
-	if flex {
-		r.skipTags()
-	}
+	r.skipTags()
 }
 
 func (m *LeaderAndIsrResponseTopicError) encode(w *Writer, version int16) {
-	flex := version >= 4
-	if version >= 5 {
-		w.uuid(m.TopicID)
-	} else if m.TopicID != (UUID{}) {
-		w.absent("LeaderAndIsrResponseTopicError.TopicID")
+	w.uuid(m.TopicID)
+	w.array(len(m.PartitionErrors), false, true)
+	for i := range m.PartitionErrors {
+		m.PartitionErrors[i].encode(w, version)
 	}
-	if version >= 5 {
-		w.array(len(m.PartitionErrors), false, flex)
-		for i := range m.PartitionErrors {
-			m.PartitionErrors[i].encode(w, version)
-		}
-	} else if len(m.PartitionErrors) != 0 {
-		w.absent("LeaderAndIsrResponseTopicError.PartitionErrors")
-	}
-	if flex {
-		w.uvarint(0)
-	}
+	w.uvarint(0)
 }

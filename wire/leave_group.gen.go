@@ -103,12 +103,8 @@ func NewLeaveGroupRequestMemberIdentity() LeaveGroupRequestMemberIdentity {
 
 func (m *LeaveGroupRequestMemberIdentity) decode(r *reader, version int16) {
 	flex := version >= 4
-	if version >= 3 {
-		m.MemberID = r.string(flex)
-	}
-	if version >= 3 {
-		m.GroupInstanceID = r.nullString(flex, true)
-	}
+	m.MemberID = r.string(flex)
+	m.GroupInstanceID = r.nullString(flex, true)
 	if version == 5 {
 		m.Reason = r.nullString(flex, true)
 	}
@@ -119,16 +115,8 @@ func (m *LeaveGroupRequestMemberIdentity) decode(r *reader, version int16) {
 
 func (m *LeaveGroupRequestMemberIdentity) encode(w *Writer, version int16) {
 	flex := version >= 4
-	if version >= 3 {
-		w.string(m.MemberID, flex)
-	} else if m.MemberID != "" {
-		w.absent("LeaveGroupRequestMemberIdentity.MemberID")
-	}
-	if version >= 3 {
-		w.nullString(m.GroupInstanceID, flex)
-	} else if m.GroupInstanceID != nil {
-		w.absent("LeaveGroupRequestMemberIdentity.GroupInstanceID")
-	}
+	w.string(m.MemberID, flex)
+	w.nullString(m.GroupInstanceID, flex)
 	if version == 5 {
 		w.nullString(m.Reason, flex)
 	}
@@ -246,17 +234,9 @@ func NewLeaveGroupResponseMemberResponse() LeaveGroupResponseMemberResponse {
 
 func (m *LeaveGroupResponseMemberResponse) decode(r *reader, version int16) {
 	flex := version >= 4
-	if version >= 3 {
-		m.MemberID = r.string(flex)
-	}
-	if version >= 3 {
-		m.GroupInstanceID = r.nullString(flex, true)
-	} else {
-		m.GroupInstanceID = new("")
-	}
-	if version >= 3 {
-		m.ErrorCode = Code(r.int16())
-	}
+	m.MemberID = r.string(flex)
+	m.GroupInstanceID = r.nullString(flex, true)
+	m.ErrorCode = Code(r.int16())
 	if flex {
 		r.skipTags()
 	}
@@ -264,21 +244,9 @@ func (m *LeaveGroupResponseMemberResponse) decode(r *reader, version int16) {
 
 func (m *LeaveGroupResponseMemberResponse) encode(w *Writer, version int16) {
 	flex := version >= 4
-	if version >= 3 {
-		w.string(m.MemberID, flex)
-	} else if m.MemberID != "" {
-		w.absent("LeaveGroupResponseMemberResponse.MemberID")
-	}
-	if version >= 3 {
-		w.nullString(m.GroupInstanceID, flex)
-	} else if m.GroupInstanceID != nil && *m.GroupInstanceID != "" {
-		w.absent("LeaveGroupResponseMemberResponse.GroupInstanceID")
-	}
-	if version >= 3 {
-		w.int16(int16(m.ErrorCode))
-	} else if m.ErrorCode != 0 {
-		w.absent("LeaveGroupResponseMemberResponse.ErrorCode")
-	}
+	w.string(m.MemberID, flex)
+	w.nullString(m.GroupInstanceID, flex)
+	w.int16(int16(m.ErrorCode))
 	if flex {
 		w.uvarint(0)
 	}

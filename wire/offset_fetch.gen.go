@@ -134,12 +134,8 @@ func NewOffsetFetchRequestTopic() OffsetFetchRequestTopic {
 
 func (m *OffsetFetchRequestTopic) decode(r *reader, version int16) {
 	flex := version >= 6
-	if version <= 7 {
-		m.Name = r.string(flex)
-	}
-	if version <= 7 {
-		m.PartitionIndexes = r.int32s(flex, false)
-	}
+	m.Name = r.string(flex)
+	m.PartitionIndexes = r.int32s(flex, false)
 	if flex {
 		r.skipTags()
 	}
@@ -147,16 +143,8 @@ func (m *OffsetFetchRequestTopic) decode(r *reader, version int16) {
 
 func (m *OffsetFetchRequestTopic) encode(w *Writer, version int16) {
 	flex := version >= 6
-	if version <= 7 {
-		w.string(m.Name, flex)
-	} else if m.Name != "" {
-		w.absent("OffsetFetchRequestTopic.Name")
-	}
-	if version <= 7 {
-		w.int32s(m.PartitionIndexes, false, flex)
-	} else if len(m.PartitionIndexes) != 0 {
-		w.absent("OffsetFetchRequestTopic.PartitionIndexes")
-	}
+	w.string(m.Name, flex)
+	w.int32s(m.PartitionIndexes, false, flex)
 	if flex {
 		w.uvarint(0)
 	}
@@ -176,61 +164,41 @@ func NewOffsetFetchRequestGroup() OffsetFetchRequestGroup {
 }
 
 func (m *OffsetFetchRequestGroup) decode(r *reader, version int16) {
-	flex := version >= 6
-	if version >= 8 {
-		m.GroupID = r.string(flex)
-	}
+	m.GroupID = r.string(true)
 	if version == 9 {
-		m.MemberID = r.nullString(flex, true)
+		m.MemberID = r.nullString(true, true)
 	}
 	if version == 9 {
 		m.MemberEpoch = r.int32()
 	} else {
 		m.MemberEpoch = -1
 	}
-	if version >= 8 {
-		if n := r.array(flex, true, 3); n >= 0 {
-			m.Topics = make([]OffsetFetchRequestTopics, n)
-			for i := range m.Topics {
-				r.element(3)
-				m.Topics[i].decode(r, version)
-				if r.err != nil {
-					return
-				}
+	if n := r.array(true, true, 3); n >= 0 {
+		m.Topics = make([]OffsetFetchRequestTopics, n)
+		for i := range m.Topics {
+			r.element(3)
+			m.Topics[i].decode(r, version)
+			if r.err != nil {
+				return
 			}
 		}
-	} else {
-		m.Topics = []OffsetFetchRequestTopics{}
 	}
-	if flex {
-		r.skipTags()
-	}
+	r.skipTags()
 }
 
 func (m *OffsetFetchRequestGroup) encode(w *Writer, version int16) {
-	flex := version >= 6
-	if version >= 8 {
-		w.string(m.GroupID, flex)
-	} else if m.GroupID != "" {
-		w.absent("OffsetFetchRequestGroup.GroupID")
-	}
+	w.string(m.GroupID, true)
 	if version == 9 {
-		w.nullString(m.MemberID, flex)
+		w.nullString(m.MemberID, true)
 	}
 	if version == 9 {
 		w.int32(m.MemberEpoch)
 	}
-	if version >= 8 {
-		w.array(len(m.Topics), m.Topics == nil, flex)
-		for i := range m.Topics {
-			m.Topics[i].encode(w, version)
-		}
-	} else if len(m.Topics) != 0 {
-		w.absent("OffsetFetchRequestGroup.Topics")
+	w.array(len(m.Topics), m.Topics == nil, true)
+	for i := range m.Topics {
+		m.Topics[i].encode(w, version)
 	}
-	if flex {
-		w.uvarint(0)
-	}
+	w.uvarint(0)
 }
 
 // OffsetFetchRequestTopics is the type of OffsetFetchRequestGroup.Topics.
@@ -244,34 +212,16 @@ func NewOffsetFetchRequestTopics() OffsetFetchRequestTopics {
 	return OffsetFetchRequestTopics{}
 }
 
-func (m *OffsetFetchRequestTopics) decode(r *reader, version int16) {
-	flex := version >= 6
-	if version >= 8 {
-		m.Name = r.string(flex)
-	}
-	if version >= 8 {
-		m.PartitionIndexes = r.int32s(flex, false)
-	}
-	if flex {
-		r.skipTags()
-	}
+func (m *OffsetFetchRequestTopics) decode(r *reader, _ int16) {
+	m.Name = r.string(true)
+	m.PartitionIndexes = r.int32s(true, false)
+	r.skipTags()
 }
 
-func (m *OffsetFetchRequestTopics) encode(w *Writer, version int16) {
-	flex := version >= 6
-	if version >= 8 {
-		w.string(m.Name, flex)
-	} else if m.Name != "" {
-		w.absent("OffsetFetchRequestTopics.Name")
-	}
-	if version >= 8 {
-		w.int32s(m.PartitionIndexes, false, flex)
-	} else if len(m.PartitionIndexes) != 0 {
-		w.absent("OffsetFetchRequestTopics.PartitionIndexes")
-	}
-	if flex {
-		w.uvarint(0)
-	}
+func (m *OffsetFetchRequestTopics) encode(w *Writer, _ int16) {
+	w.string(m.Name, true)
+	w.int32s(m.PartitionIndexes, false, true)
+	w.uvarint(0)
 }
 
 // minOffsetFetchRequestTopic is the least encoded size of the struct, by version.
@@ -425,18 +375,14 @@ func NewOffsetFetchResponseTopic() OffsetFetchResponseTopic {
 
 func (m *OffsetFetchResponseTopic) decode(r *reader, version int16) {
 	flex := version >= 6
-	if version <= 7 {
-		m.Name = r.string(flex)
-	}
-	if version <= 7 {
-		if n := r.array(flex, false, int(minOffsetFetchResponsePartition[version])); n >= 0 {
-			m.Partitions = make([]OffsetFetchResponsePartition, n)
-			for i := range m.Partitions {
-				r.element(int(minOffsetFetchResponsePartition[version]))
-				m.Partitions[i].decode(r, version)
-				if r.err != nil {
-					return
-				}
+	m.Name = r.string(flex)
+	if n := r.array(flex, false, int(minOffsetFetchResponsePartition[version])); n >= 0 {
+		m.Partitions = make([]OffsetFetchResponsePartition, n)
+		for i := range m.Partitions {
+			r.element(int(minOffsetFetchResponsePartition[version]))
+			m.Partitions[i].decode(r, version)
+			if r.err != nil {
+				return
 			}
 		}
 	}
@@ -447,18 +393,10 @@ func (m *OffsetFetchResponseTopic) decode(r *reader, version int16) {
 
 func (m *OffsetFetchResponseTopic) encode(w *Writer, version int16) {
 	flex := version >= 6
-	if version <= 7 {
-		w.string(m.Name, flex)
-	} else if m.Name != "" {
-		w.absent("OffsetFetchResponseTopic.Name")
-	}
-	if version <= 7 {
-		w.array(len(m.Partitions), false, flex)
-		for i := range m.Partitions {
-			m.Partitions[i].encode(w, version)
-		}
-	} else if len(m.Partitions) != 0 {
-		w.absent("OffsetFetchResponseTopic.Partitions")
+	w.string(m.Name, flex)
+	w.array(len(m.Partitions), false, flex)
+	for i := range m.Partitions {
+		m.Partitions[i].encode(w, version)
 	}
 	if flex {
 		w.uvarint(0)
@@ -481,25 +419,15 @@ func NewOffsetFetchResponsePartition() OffsetFetchResponsePartition {
 
 func (m *OffsetFetchResponsePartition) decode(r *reader, version int16) {
 	flex := version >= 6
-	if version <= 7 {
-		m.PartitionIndex = r.int32()
-	}
-	if version <= 7 {
-		m.CommittedOffset = r.int64()
-	}
-	if version >= 5 && version <= 7 {
+	m.PartitionIndex = r.int32()
+	m.CommittedOffset = r.int64()
+	if version >= 5 {
 		m.CommittedLeaderEpoch = r.int32()
 	} else {
 		m.CommittedLeaderEpoch = -1
 	}
-	if version <= 7 {
-		m.Metadata = r.nullString(flex, true)
-	} else {
-		m.Metadata = new("")
-	}
-	if version <= 7 {
-		m.ErrorCode = Code(r.int16())
-	}
+	m.Metadata = r.nullString(flex, true)
+	m.ErrorCode = Code(r.int16())
 	if flex {
 		r.skipTags()
 	}
@@ -507,29 +435,13 @@ func (m *OffsetFetchResponsePartition) decode(r *reader, version int16) {
 
 func (m *OffsetFetchResponsePartition) encode(w *Writer, version int16) {
 	flex := version >= 6
-	if version <= 7 {
-		w.int32(m.PartitionIndex)
-	} else if m.PartitionIndex != 0 {
-		w.absent("OffsetFetchResponsePartition.PartitionIndex")
-	}
-	if version <= 7 {
-		w.int64(m.CommittedOffset)
-	} else if m.CommittedOffset != 0 {
-		w.absent("OffsetFetchResponsePartition.CommittedOffset")
-	}
-	if version >= 5 && version <= 7 {
+	w.int32(m.PartitionIndex)
+	w.int64(m.CommittedOffset)
+	if version >= 5 {
 		w.int32(m.CommittedLeaderEpoch)
 	}
-	if version <= 7 {
-		w.nullString(m.Metadata, flex)
-	} else if m.Metadata != nil && *m.Metadata != "" {
-		w.absent("OffsetFetchResponsePartition.Metadata")
-	}
-	if version <= 7 {
-		w.int16(int16(m.ErrorCode))
-	} else if m.ErrorCode != 0 {
-		w.absent("OffsetFetchResponsePartition.ErrorCode")
-	}
+	w.nullString(m.Metadata, flex)
+	w.int16(int16(m.ErrorCode))
 	if flex {
 		w.uvarint(0)
 	}
@@ -548,53 +460,29 @@ func NewOffsetFetchResponseGroup() OffsetFetchResponseGroup {
 }
 
 func (m *OffsetFetchResponseGroup) decode(r *reader, version int16) {
-	flex := version >= 6
-	if version >= 8 {
-		m.GroupID = r.string(flex)
-	}
-	if version >= 8 {
-		if n := r.array(flex, false, 3); n >= 0 {
-			m.Topics = make([]OffsetFetchResponseTopics, n)
-			for i := range m.Topics {
-				r.element(3)
-				m.Topics[i].decode(r, version)
-				if r.err != nil {
-					return
-				}
+	m.GroupID = r.string(true)
+	if n := r.array(true, false, 3); n >= 0 {
+		m.Topics = make([]OffsetFetchResponseTopics, n)
+		for i := range m.Topics {
+			r.element(3)
+			m.Topics[i].decode(r, version)
+			if r.err != nil {
+				return
 			}
 		}
 	}
-	if version >= 8 {
-		m.ErrorCode = Code(r.int16())
-	}
-	if flex {
-		r.skipTags()
-	}
+	m.ErrorCode = Code(r.int16())
+	r.skipTags()
 }
 
 func (m *OffsetFetchResponseGroup) encode(w *Writer, version int16) {
-	flex := version >= 6
-	if version >= 8 {
-		w.string(m.GroupID, flex)
-	} else if m.GroupID != "" {
-		w.absent("OffsetFetchResponseGroup.GroupID")
+	w.string(m.GroupID, true)
+	w.array(len(m.Topics), false, true)
+	for i := range m.Topics {
+		m.Topics[i].encode(w, version)
 	}
-	if version >= 8 {
-		w.array(len(m.Topics), false, flex)
-		for i := range m.Topics {
-			m.Topics[i].encode(w, version)
-		}
-	} else if len(m.Topics) != 0 {
-		w.absent("OffsetFetchResponseGroup.Topics")
-	}
-	if version >= 8 {
-		w.int16(int16(m.ErrorCode))
-	} else if m.ErrorCode != 0 {
-		w.absent("OffsetFetchResponseGroup.ErrorCode")
-	}
-	if flex {
-		w.uvarint(0)
-	}
+	w.int16(int16(m.ErrorCode))
+	w.uvarint(0)
 }
 
 // OffsetFetchResponseTopics is the type of OffsetFetchResponseGroup.Topics.
@@ -609,45 +497,27 @@ func NewOffsetFetchResponseTopics() OffsetFetchResponseTopics {
 }
 
 func (m *OffsetFetchResponseTopics) decode(r *reader, version int16) {
-	flex := version >= 6
-	if version >= 8 {
-		m.Name = r.string(flex)
-	}
-	if version >= 8 {
-		if n := r.array(flex, false, 20); n >= 0 {
-			m.Partitions = make([]OffsetFetchResponsePartitions, n)
-			for i := range m.Partitions {
-				r.element(20)
-				m.Partitions[i].decode(r, version)
-				if r.err != nil {
-					return
-				}
+	m.Name = r.string(true)
+	if n := r.array(true, false, 20); n >= 0 {
+		m.Partitions = make([]OffsetFetchResponsePartitions, n)
+		for i := range m.Partitions {
+			r.element(20)
+			m.Partitions[i].decode(r, version)
+			if r.err != nil {
+				return
 			}
 		}
 	}
-	if flex {
-		r.skipTags()
-	}
+	r.skipTags()
 }
 
 func (m *OffsetFetchResponseTopics) encode(w *Writer, version int16) {
-	flex := version >= 6
-	if version >= 8 {
-		w.string(m.Name, flex)
-	} else if m.Name != "" {
-		w.absent("OffsetFetchResponseTopics.Name")
+	w.string(m.Name, true)
+	w.array(len(m.Partitions), false, true)
+	for i := range m.Partitions {
+		m.Partitions[i].encode(w, version)
 	}
-	if version >= 8 {
-		w.array(len(m.Partitions), false, flex)
-		for i := range m.Partitions {
-			m.Partitions[i].encode(w, version)
-		}
-	} else if len(m.Partitions) != 0 {
-		w.absent("OffsetFetchResponseTopics.Partitions")
-	}
-	if flex {
-		w.uvarint(0)
-	}
+	w.uvarint(0)
 }
 
 // OffsetFetchResponsePartitions is the type of OffsetFetchResponseTopics.Partitions.
@@ -664,60 +534,22 @@ func NewOffsetFetchResponsePartitions() OffsetFetchResponsePartitions {
 	return OffsetFetchResponsePartitions{CommittedLeaderEpoch: -1, Metadata: new("")}
 }
 
-func (m *OffsetFetchResponsePartitions) decode(r *reader, version int16) {
-	flex := version >= 6
-	if version >= 8 {
-		m.PartitionIndex = r.int32()
-	}
-	if version >= 8 {
-		m.CommittedOffset = r.int64()
-	}
-	if version >= 8 {
-		m.CommittedLeaderEpoch = r.int32()
-	} else {
-		m.CommittedLeaderEpoch = -1
-	}
-	if version >= 8 {
-		m.Metadata = r.nullString(flex, true)
-	} else {
-		m.Metadata = new("")
-	}
-	if version >= 8 {
-		m.ErrorCode = Code(r.int16())
-	}
-	if flex {
-		r.skipTags()
-	}
+func (m *OffsetFetchResponsePartitions) decode(r *reader, _ int16) {
+	m.PartitionIndex = r.int32()
+	m.CommittedOffset = r.int64()
+	m.CommittedLeaderEpoch = r.int32()
+	m.Metadata = r.nullString(true, true)
+	m.ErrorCode = Code(r.int16())
+	r.skipTags()
 }
 
-func (m *OffsetFetchResponsePartitions) encode(w *Writer, version int16) {
-	flex := version >= 6
-	if version >= 8 {
-		w.int32(m.PartitionIndex)
-	} else if m.PartitionIndex != 0 {
-		w.absent("OffsetFetchResponsePartitions.PartitionIndex")
-	}
-	if version >= 8 {
-		w.int64(m.CommittedOffset)
-	} else if m.CommittedOffset != 0 {
-		w.absent("OffsetFetchResponsePartitions.CommittedOffset")
-	}
-	if version >= 8 {
-		w.int32(m.CommittedLeaderEpoch)
-	}
-	if version >= 8 {
-		w.nullString(m.Metadata, flex)
-	} else if m.Metadata != nil && *m.Metadata != "" {
-		w.absent("OffsetFetchResponsePartitions.Metadata")
-	}
-	if version >= 8 {
-		w.int16(int16(m.ErrorCode))
-	} else if m.ErrorCode != 0 {
-		w.absent("OffsetFetchResponsePartitions.ErrorCode")
-	}
-	if flex {
-		w.uvarint(0)
-	}
+func (m *OffsetFetchResponsePartitions) encode(w *Writer, _ int16) {
+	w.int32(m.PartitionIndex)
+	w.int64(m.CommittedOffset)
+	w.int32(m.CommittedLeaderEpoch)
+	w.nullString(m.Metadata, true)
+	w.int16(int16(m.ErrorCode))
+	w.uvarint(0)
 }
 
 // minOffsetFetchResponseTopic is the least encoded size of the struct, by version.

@@ -278,7 +278,7 @@ func (m *ProduceResponse) encode(w *Writer, version int16) {
 	if version >= 1 {
 		w.int32(m.ThrottleTimeMs)
 	}
-	if !(version >= 10) {
+	if version < 10 {
 		if len(m.NodeEndpoints) != 0 {
 			w.absent("ProduceResponse.NodeEndpoints")
 		}
@@ -424,7 +424,7 @@ func (m *ProduceResponsePartitionResponse) encode(w *Writer, version int16) {
 	if version >= 8 {
 		w.nullString(m.ErrorMessage, flex)
 	}
-	if !(version >= 10) {
+	if version < 10 {
 		if !m.CurrentLeader.isDefault() {
 			w.absent("ProduceResponsePartitionResponse.CurrentLeader")
 		}
@@ -456,12 +456,8 @@ func NewProduceResponseBatchIndexAndErrorMessage() ProduceResponseBatchIndexAndE
 
 func (m *ProduceResponseBatchIndexAndErrorMessage) decode(r *reader, version int16) {
 	flex := version >= 9
-	if version >= 8 {
-		m.BatchIndex = r.int32()
-	}
-	if version >= 8 {
-		m.BatchIndexErrorMessage = r.nullString(flex, true)
-	}
+	m.BatchIndex = r.int32()
+	m.BatchIndexErrorMessage = r.nullString(flex, true)
 	if flex {
 		r.skipTags()
 	}
@@ -469,16 +465,8 @@ func (m *ProduceResponseBatchIndexAndErrorMessage) decode(r *reader, version int
 
 func (m *ProduceResponseBatchIndexAndErrorMessage) encode(w *Writer, version int16) {
 	flex := version >= 9
-	if version >= 8 {
-		w.int32(m.BatchIndex)
-	} else if m.BatchIndex != 0 {
-		w.absent("ProduceResponseBatchIndexAndErrorMessage.BatchIndex")
-	}
-	if version >= 8 {
-		w.nullString(m.BatchIndexErrorMessage, flex)
-	} else if m.BatchIndexErrorMessage != nil {
-		w.absent("ProduceResponseBatchIndexAndErrorMessage.BatchIndexErrorMessage")
-	}
+	w.int32(m.BatchIndex)
+	w.nullString(m.BatchIndexErrorMessage, flex)
 	if flex {
 		w.uvarint(0)
 	}
@@ -495,42 +483,20 @@ func NewProduceResponseLeaderIDAndEpoch() ProduceResponseLeaderIDAndEpoch {
 	return ProduceResponseLeaderIDAndEpoch{LeaderID: -1, LeaderEpoch: -1}
 }
 
-func (m *ProduceResponseLeaderIDAndEpoch) decode(r *reader, version int16) {
-	flex := version >= 9
-	if version >= 10 {
-		m.LeaderID = r.int32()
-	} else {
-		m.LeaderID = -1
-	}
-	if version >= 10 {
-		m.LeaderEpoch = r.int32()
-	} else {
-		m.LeaderEpoch = -1
-	}
-	if flex {
-		r.skipTags()
-	}
+func (m *ProduceResponseLeaderIDAndEpoch) decode(r *reader, _ int16) {
+	m.LeaderID = r.int32()
+	m.LeaderEpoch = r.int32()
+	r.skipTags()
 }
 
-func (m *ProduceResponseLeaderIDAndEpoch) encode(w *Writer, version int16) {
-	flex := version >= 9
-	if version >= 10 {
-		w.int32(m.LeaderID)
-	} else if m.LeaderID != -1 {
-		w.absent("ProduceResponseLeaderIDAndEpoch.LeaderID")
-	}
-	if version >= 10 {
-		w.int32(m.LeaderEpoch)
-	} else if m.LeaderEpoch != -1 {
-		w.absent("ProduceResponseLeaderIDAndEpoch.LeaderEpoch")
-	}
-	if flex {
-		w.uvarint(0)
-	}
+func (m *ProduceResponseLeaderIDAndEpoch) encode(w *Writer, _ int16) {
+	w.int32(m.LeaderID)
+	w.int32(m.LeaderEpoch)
+	w.uvarint(0)
 }
 
 func (m *ProduceResponseLeaderIDAndEpoch) isDefault() bool {
-	return !(m.LeaderID != -1) && !(m.LeaderEpoch != -1)
+	return m.LeaderID == -1 && m.LeaderEpoch == -1
 }
 
 // ProduceResponseNodeEndpoint is the type of ProduceResponse.NodeEndpoints.
@@ -546,50 +512,20 @@ func NewProduceResponseNodeEndpoint() ProduceResponseNodeEndpoint {
 	return ProduceResponseNodeEndpoint{}
 }
 
-func (m *ProduceResponseNodeEndpoint) decode(r *reader, version int16) {
-	flex := version >= 9
-	if version >= 10 {
-		m.NodeID = r.int32()
-	}
-	if version >= 10 {
-		m.Host = r.string(flex)
-	}
-	if version >= 10 {
-		m.Port = r.int32()
-	}
-	if version >= 10 {
-		m.Rack = r.nullString(flex, true)
-	}
-	if flex {
-		r.skipTags()
-	}
+func (m *ProduceResponseNodeEndpoint) decode(r *reader, _ int16) {
+	m.NodeID = r.int32()
+	m.Host = r.string(true)
+	m.Port = r.int32()
+	m.Rack = r.nullString(true, true)
+	r.skipTags()
 }
 
-func (m *ProduceResponseNodeEndpoint) encode(w *Writer, version int16) {
-	flex := version >= 9
-	if version >= 10 {
-		w.int32(m.NodeID)
-	} else if m.NodeID != 0 {
-		w.absent("ProduceResponseNodeEndpoint.NodeID")
-	}
-	if version >= 10 {
-		w.string(m.Host, flex)
-	} else if m.Host != "" {
-		w.absent("ProduceResponseNodeEndpoint.Host")
-	}
-	if version >= 10 {
-		w.int32(m.Port)
-	} else if m.Port != 0 {
-		w.absent("ProduceResponseNodeEndpoint.Port")
-	}
-	if version >= 10 {
-		w.nullString(m.Rack, flex)
-	} else if m.Rack != nil {
-		w.absent("ProduceResponseNodeEndpoint.Rack")
-	}
-	if flex {
-		w.uvarint(0)
-	}
+func (m *ProduceResponseNodeEndpoint) encode(w *Writer, _ int16) {
+	w.int32(m.NodeID)
+	w.string(m.Host, true)
+	w.int32(m.Port)
+	w.nullString(m.Rack, true)
+	w.uvarint(0)
 }
 
 // minProduceResponseTopicResponse is the least encoded size of the struct, by version.

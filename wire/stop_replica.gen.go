@@ -163,34 +163,14 @@ func NewStopReplicaRequestPartitionV0() StopReplicaRequestPartitionV0 {
 	return StopReplicaRequestPartitionV0{}
 }
 
-func (m *StopReplicaRequestPartitionV0) decode(r *reader, version int16) {
-	flex := version >= 2
-	if version == 0 {
-		m.TopicName = r.string(flex)
-	}
-	if version == 0 {
-		m.PartitionIndex = r.int32()
-	}
-	if flex {
-		r.skipTags()
-	}
+func (m *StopReplicaRequestPartitionV0) decode(r *reader, _ int16) {
+	m.TopicName = r.string(false)
+	m.PartitionIndex = r.int32()
 }
 
-func (m *StopReplicaRequestPartitionV0) encode(w *Writer, version int16) {
-	flex := version >= 2
-	if version == 0 {
-		w.string(m.TopicName, flex)
-	} else if m.TopicName != "" {
-		w.absent("StopReplicaRequestPartitionV0.TopicName")
-	}
-	if version == 0 {
-		w.int32(m.PartitionIndex)
-	} else if m.PartitionIndex != 0 {
-		w.absent("StopReplicaRequestPartitionV0.PartitionIndex")
-	}
-	if flex {
-		w.uvarint(0)
-	}
+func (m *StopReplicaRequestPartitionV0) encode(w *Writer, _ int16) {
+	w.string(m.TopicName, false)
+	w.int32(m.PartitionIndex)
 }
 
 // StopReplicaRequestTopicV1 is the type of StopReplicaRequest.Topics.
@@ -205,30 +185,18 @@ func NewStopReplicaRequestTopicV1() StopReplicaRequestTopicV1 {
 }
 
 func (m *StopReplicaRequestTopicV1) decode(r *reader, version int16) {
-	flex := version >= 2
-	if version >= 1 && version <= 2 {
-		m.Name = r.string(flex)
-	}
-	if version >= 1 && version <= 2 {
-		m.PartitionIndexes = r.int32s(flex, false)
-	}
+	flex := version == 2
+	m.Name = r.string(flex)
+	m.PartitionIndexes = r.int32s(flex, false)
 	if flex {
 		r.skipTags()
 	}
 }
 
 func (m *StopReplicaRequestTopicV1) encode(w *Writer, version int16) {
-	flex := version >= 2
-	if version >= 1 && version <= 2 {
-		w.string(m.Name, flex)
-	} else if m.Name != "" {
-		w.absent("StopReplicaRequestTopicV1.Name")
-	}
-	if version >= 1 && version <= 2 {
-		w.int32s(m.PartitionIndexes, false, flex)
-	} else if len(m.PartitionIndexes) != 0 {
-		w.absent("StopReplicaRequestTopicV1.PartitionIndexes")
-	}
+	flex := version == 2
+	w.string(m.Name, flex)
+	w.int32s(m.PartitionIndexes, false, flex)
 	if flex {
 		w.uvarint(0)
 	}
@@ -246,45 +214,27 @@ func NewStopReplicaRequestTopicState() StopReplicaRequestTopicState {
 }
 
 func (m *StopReplicaRequestTopicState) decode(r *reader, version int16) {
-	flex := version >= 2
-	if version >= 3 {
-		m.TopicName = r.string(flex)
-	}
-	if version >= 3 {
-		if n := r.array(flex, false, 10); n >= 0 {
-			m.PartitionStates = make([]StopReplicaRequestPartitionState, n)
-			for i := range m.PartitionStates {
-				r.element(10)
-				m.PartitionStates[i].decode(r, version)
-				if r.err != nil {
-					return
-				}
+	m.TopicName = r.string(true)
+	if n := r.array(true, false, 10); n >= 0 {
+		m.PartitionStates = make([]StopReplicaRequestPartitionState, n)
+		for i := range m.PartitionStates {
+			r.element(10)
+			m.PartitionStates[i].decode(r, version)
+			if r.err != nil {
+				return
 			}
 		}
 	}
-	if flex {
-		r.skipTags()
-	}
+	r.skipTags()
 }
 
 func (m *StopReplicaRequestTopicState) encode(w *Writer, version int16) {
-	flex := version >= 2
-	if version >= 3 {
-		w.string(m.TopicName, flex)
-	} else if m.TopicName != "" {
-		w.absent("StopReplicaRequestTopicState.TopicName")
+	w.string(m.TopicName, true)
+	w.array(len(m.PartitionStates), false, true)
+	for i := range m.PartitionStates {
+		m.PartitionStates[i].encode(w, version)
 	}
-	if version >= 3 {
-		w.array(len(m.PartitionStates), false, flex)
-		for i := range m.PartitionStates {
-			m.PartitionStates[i].encode(w, version)
-		}
-	} else if len(m.PartitionStates) != 0 {
-		w.absent("StopReplicaRequestTopicState.PartitionStates")
-	}
-	if flex {
-		w.uvarint(0)
-	}
+	w.uvarint(0)
 }
 
 // StopReplicaRequestPartitionState is the type of StopReplicaRequestTopicState.PartitionStates.
@@ -299,44 +249,18 @@ func NewStopReplicaRequestPartitionState() StopReplicaRequestPartitionState {
 	return StopReplicaRequestPartitionState{LeaderEpoch: -1}
 }
 
-func (m *StopReplicaRequestPartitionState) decode(r *reader, version int16) {
-	flex := version >= 2
-	if version >= 3 {
-		m.PartitionIndex = r.int32()
-	}
-	if version >= 3 {
-		m.LeaderEpoch = r.int32()
-	} else {
-		m.LeaderEpoch = -1
-	}
-	if version >= 3 {
-		m.DeletePartition = r.bool()
-	}
-	if flex {
-		r.skipTags()
-	}
+func (m *StopReplicaRequestPartitionState) decode(r *reader, _ int16) {
+	m.PartitionIndex = r.int32()
+	m.LeaderEpoch = r.int32()
+	m.DeletePartition = r.bool()
+	r.skipTags()
 }
 
-func (m *StopReplicaRequestPartitionState) encode(w *Writer, version int16) {
-	flex := version >= 2
-	if version >= 3 {
-		w.int32(m.PartitionIndex)
-	} else if m.PartitionIndex != 0 {
-		w.absent("StopReplicaRequestPartitionState.PartitionIndex")
-	}
-	if version >= 3 {
-		w.int32(m.LeaderEpoch)
-	} else if m.LeaderEpoch != -1 {
-		w.absent("StopReplicaRequestPartitionState.LeaderEpoch")
-	}
-	if version >= 3 {
-		w.bool(m.DeletePartition)
-	} else if m.DeletePartition {
-		w.absent("StopReplicaRequestPartitionState.DeletePartition")
-	}
-	if flex {
-		w.uvarint(0)
-	}
+func (m *StopReplicaRequestPartitionState) encode(w *Writer, _ int16) {
+	w.int32(m.PartitionIndex)
+	w.int32(m.LeaderEpoch)
+	w.bool(m.DeletePartition)
+	w.uvarint(0)
 }
 
 // minStopReplicaRequestTopicV1 is the least encoded size of the struct, by version.

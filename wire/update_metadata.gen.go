@@ -118,7 +118,7 @@ func (m *UpdateMetadataRequest) encode(w *Writer, version int16) {
 	} else if m.IsKRaftController {
 		w.absent("UpdateMetadataRequest.IsKRaftController")
 	}
-	if !(version == 8) {
+	if version != 8 {
 		if m.Type != 0 {
 			w.absent("UpdateMetadataRequest.Type")
 		}
@@ -233,21 +233,17 @@ func NewUpdateMetadataRequestTopicState() UpdateMetadataRequestTopicState {
 
 func (m *UpdateMetadataRequestTopicState) decode(r *reader, version int16) {
 	flex := version >= 6
-	if version >= 5 {
-		m.TopicName = r.string(flex)
-	}
+	m.TopicName = r.string(flex)
 	if version >= 7 {
 		m.TopicID = r.uuid()
 	}
-	if version >= 5 {
-		if n := r.array(flex, false, int(minUpdateMetadataRequestPartitionState[version])); n >= 0 {
-			m.PartitionStates = make([]UpdateMetadataRequestPartitionState, n)
-			for i := range m.PartitionStates {
-				r.element(int(minUpdateMetadataRequestPartitionState[version]))
-				m.PartitionStates[i].decode(r, version)
-				if r.err != nil {
-					return
-				}
+	if n := r.array(flex, false, int(minUpdateMetadataRequestPartitionState[version])); n >= 0 {
+		m.PartitionStates = make([]UpdateMetadataRequestPartitionState, n)
+		for i := range m.PartitionStates {
+			r.element(int(minUpdateMetadataRequestPartitionState[version]))
+			m.PartitionStates[i].decode(r, version)
+			if r.err != nil {
+				return
 			}
 		}
 	}
@@ -258,21 +254,13 @@ func (m *UpdateMetadataRequestTopicState) decode(r *reader, version int16) {
 
 func (m *UpdateMetadataRequestTopicState) encode(w *Writer, version int16) {
 	flex := version >= 6
-	if version >= 5 {
-		w.string(m.TopicName, flex)
-	} else if m.TopicName != "" {
-		w.absent("UpdateMetadataRequestTopicState.TopicName")
-	}
+	w.string(m.TopicName, flex)
 	if version >= 7 {
 		w.uuid(m.TopicID)
 	}
-	if version >= 5 {
-		w.array(len(m.PartitionStates), false, flex)
-		for i := range m.PartitionStates {
-			m.PartitionStates[i].encode(w, version)
-		}
-	} else if len(m.PartitionStates) != 0 {
-		w.absent("UpdateMetadataRequestTopicState.PartitionStates")
+	w.array(len(m.PartitionStates), false, flex)
+	for i := range m.PartitionStates {
+		m.PartitionStates[i].encode(w, version)
 	}
 	if flex {
 		w.uvarint(0)
@@ -362,18 +350,12 @@ func NewUpdateMetadataRequestEndpoint() UpdateMetadataRequestEndpoint {
 
 func (m *UpdateMetadataRequestEndpoint) decode(r *reader, version int16) {
 	flex := version >= 6
-	if version >= 1 {
-		m.Port = r.int32()
-	}
-	if version >= 1 {
-		m.Host = r.string(flex)
-	}
+	m.Port = r.int32()
+	m.Host = r.string(flex)
 	if version >= 3 {
 		m.Listener = r.string(flex)
 	}
-	if version >= 1 {
-		m.SecurityProtocol = r.int16()
-	}
+	m.SecurityProtocol = r.int16()
 	if flex {
 		r.skipTags()
 	}
@@ -381,24 +363,12 @@ func (m *UpdateMetadataRequestEndpoint) decode(r *reader, version int16) {
 
 func (m *UpdateMetadataRequestEndpoint) encode(w *Writer, version int16) {
 	flex := version >= 6
-	if version >= 1 {
-		w.int32(m.Port)
-	} else if m.Port != 0 {
-		w.absent("UpdateMetadataRequestEndpoint.Port")
-	}
-	if version >= 1 {
-		w.string(m.Host, flex)
-	} else if m.Host != "" {
-		w.absent("UpdateMetadataRequestEndpoint.Host")
-	}
+	w.int32(m.Port)
+	w.string(m.Host, flex)
 	if version >= 3 {
 		w.string(m.Listener, flex)
 	}
-	if version >= 1 {
-		w.int16(m.SecurityProtocol)
-	} else if m.SecurityProtocol != 0 {
-		w.absent("UpdateMetadataRequestEndpoint.SecurityProtocol")
-	}
+	w.int16(m.SecurityProtocol)
 	if flex {
 		w.uvarint(0)
 	}

@@ -234,5 +234,5 @@ func (m *UpdateRaftVoterResponseCurrentLeader) encode(w *Writer, _ int16) {
 }
 
 func (m *UpdateRaftVoterResponseCurrentLeader) isDefault() bool {
-	return !(m.LeaderID != -1) && !(m.LeaderEpoch != -1) && !(m.Host != "") && !(m.Port != 0)
+	return m.LeaderID == -1 && m.LeaderEpoch == -1 && m.Host == "" && m.Port == 0
 }

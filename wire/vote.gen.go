@@ -246,7 +246,7 @@ func (m *VoteResponse) encode(w *Writer, version int16) {
 	for i := range m.Topics {
 		m.Topics[i].encode(w, version)
 	}
-	if !(version == 1) {
+	if version != 1 {
 		if len(m.NodeEndpoints) != 0 {
 			w.absent("VoteResponse.NodeEndpoints")
 		}
@@ -345,34 +345,16 @@ func NewVoteResponseNodeEndpoint() VoteResponseNodeEndpoint {
 	return VoteResponseNodeEndpoint{}
 }
 
-func (m *VoteResponseNodeEndpoint) decode(r *reader, version int16) {
-	if version == 1 {
-		m.NodeID = r.int32()
-	}
-	if version == 1 {
-		m.Host = r.string(true)
-	}
-	if version == 1 {
-		m.Port = r.uint16()
-	}
+func (m *VoteResponseNodeEndpoint) decode(r *reader, _ int16) {
+	m.NodeID = r.int32()
+	m.Host = r.string(true)
+	m.Port = r.uint16()
 	r.skipTags()
 }
 
-func (m *VoteResponseNodeEndpoint) encode(w *Writer, version int16) {
-	if version == 1 {
-		w.int32(m.NodeID)
-	} else if m.NodeID != 0 {
-		w.absent("VoteResponseNodeEndpoint.NodeID")
-	}
-	if version == 1 {
-		w.string(m.Host, true)
-	} else if m.Host != "" {
-		w.absent("VoteResponseNodeEndpoint.Host")
-	}
-	if version == 1 {
-		w.uint16(m.Port)
-	} else if m.Port != 0 {
-		w.absent("VoteResponseNodeEndpoint.Port")
-	}
+func (m *VoteResponseNodeEndpoint) encode(w *Writer, _ int16) {
+	w.int32(m.NodeID)
+	w.string(m.Host, true)
+	w.uint16(m.Port)
 	w.uvarint(0)
 }

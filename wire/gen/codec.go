@@ -11,25 +11,26 @@ import (
 // codec writes the decode and encode methods of one struct.
 type codec struct {
 	out
-	m    *message
-	name string
-	flex string // Go expression of "this version is flexible"
+	m     *message
+	name  string
+	valid span   // the versions the struct can appear in
+	flex  string // Go expression of "this version is flexible"
 }
 
 // emitCodec writes both methods of the struct.
-func emitCodec(o *out, name string, fields []*field, m *message) error {
+func emitCodec(o *out, name string, fields []*field, valid span, m *message) error {
 	for _, f := range fields {
-		if n := f.nullable(); f.kind == kStruct && !f.array && !n.empty() && n.and(m.Valid) != f.versions().and(m.Valid) {
+		if n := f.nullable(); f.kind == kStruct && !f.array && !n.empty() && n.and(valid) != f.versions().and(valid) {
 			return errors.New("struct " + f.goName + " is nullable in some of its versions only")
 		}
 	}
-	flex := m.Flexible.cond(m.Valid)
+	flex := m.Flexible.cond(valid)
 	set := ""
 	if strings.Contains(flex, "version") {
 		set, flex = "flex := "+flex+"\n", "flex"
 	}
 	for _, emit := range []func(*codec, []*field){(*codec).decode, (*codec).encode} {
-		c := &codec{m: m, name: name, flex: flex}
+		c := &codec{m: m, name: name, valid: valid, flex: flex}
 		emit(c, fields)
 		body := c.String()
 		head, rest, _ := strings.Cut(body, "\n")
@@ -49,7 +50,7 @@ var usesFlex = regexp.MustCompile(`\bflex\b`)
 // when writes body under the condition that the field's versions put on it,
 // and otherwise (when not empty) for the versions without the field.
 func (c *codec) when(f *field, body func(), otherwise string) {
-	cond := f.versions().cond(c.m.Valid)
+	cond := f.versions().cond(c.valid)
 	switch {
 	case cond == "true":
 		body()
@@ -74,7 +75,7 @@ func (c *codec) decode(fields []*field) {
 			otherwise = fmt.Sprintf("{\nm.%s = %s\n}", f.goName, expr)
 			if f.tagged() {
 				c.p("m.%s = %s", f.goName, expr)
-			} else if f.versions().cond(c.m.Valid) == "false" {
+			} else if f.versions().cond(c.valid) == "false" {
 				otherwise = fmt.Sprintf("m.%s = %s", f.goName, expr)
 			}
 		}
@@ -114,7 +115,7 @@ func (c *codec) decodeTags(tags []*field) {
 	c.p("for n := r.uvarint(); n > 0 && r.err == nil; n-- {\ntag, outer := r.enterTag()\nswitch {")
 	for _, f := range tags {
 		cond := ""
-		if v := f.versions().cond(c.m.Flexible.and(c.m.Valid)); v != "true" {
+		if v := f.versions().cond(c.m.Flexible.and(c.valid)); v != "true" {
 			cond = " && " + v
 		}
 		c.p("case tag == %d%s:", *f.Tag, cond)
@@ -134,7 +135,7 @@ func cmpOr(cond bool, yes, no string) string {
 }
 
 func (c *codec) decodeValue(f *field) {
-	v, null := "m."+f.goName, f.nullable().cond(f.versions().and(c.m.Valid))
+	v, null := "m."+f.goName, f.nullable().cond(f.versions().and(c.valid))
 	switch {
 	case f.array && f.kind == kStruct:
 		c.decodeArray(f, null)
@@ -182,8 +183,8 @@ func (c *codec) encode(fields []*field) {
 			otherwise = fmt.Sprintf("if %s {\nw.absent(%q)\n}", f.differs(), c.name+"."+f.goName)
 		}
 		if f.tagged() {
-			if cond := f.versions().cond(c.m.Valid); otherwise != "" && cond != "true" {
-				c.p("if !(%s) {\n%s\n}", cond, otherwise)
+			if cond := f.versions().cond(c.valid); otherwise != "" && cond != "true" {
+				c.p("if %s {\n%s\n}", not(cond), otherwise)
 			}
 			continue
 		}
@@ -208,7 +209,7 @@ func (c *codec) tagSet(f *field) string {
 	if f.pointer() && !f.nullDefault() {
 		set = fmt.Sprintf("(m.%s == nil || %s)", f.goName, set)
 	}
-	if v := f.versions().cond(c.m.Flexible.and(c.m.Valid)); v != "true" {
+	if v := f.versions().cond(c.m.Flexible.and(c.valid)); v != "true" {
 		return v + " && " + set
 	}
 	return set
@@ -232,7 +233,7 @@ func (c *codec) encodeTags(tags []*field) {
 }
 
 func (c *codec) encodeValue(f *field) {
-	v, null := "m."+f.goName, f.nullable().cond(f.versions().and(c.m.Valid))
+	v, null := "m."+f.goName, f.nullable().cond(f.versions().and(c.valid))
 	if c.nilIsNull(f) && null != "true" {
 		where := v + " == nil"
 		if null != "false" {

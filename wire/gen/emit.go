@@ -100,7 +100,7 @@ func emitMessage(o *out, m *message) error {
 			return w.finish(start, %q, version)
 		}
 		`, name, outside(m.Valid), m.Name, m.Name)
-	if err := emitCodec(o, name, m.Fields, m); err != nil {
+	if err := emitCodec(o, name, m.Fields, m.Valid, m); err != nil {
 		return err
 	}
 	checked := m.needDefaultCheck()
@@ -108,7 +108,7 @@ func emitMessage(o *out, m *message) error {
 		o.p("// %s is the type of %s.", s.goName, s.usedBy)
 		emitStruct(o, s.goName, s.Fields, m)
 		o.p("// New%s returns a %s at its schema's defaults.\nfunc New%s() %s {\nreturn %s\n}\n", s.goName, s.goName, s.goName, s.goName, literal(s.goName, s.Fields))
-		if err := emitCodec(o, s.goName, s.Fields, m); err != nil {
+		if err := emitCodec(o, s.goName, s.Fields, s.valid, m); err != nil {
 			return err
 		}
 		if checked[s] {
@@ -207,9 +207,25 @@ func emitIsDefault(o *out, s *strct) {
 	o.p("func (m *%s) isDefault() bool {", s.goName)
 	var terms []string
 	for _, f := range s.Fields {
-		terms = append(terms, "!("+f.differs()+")")
+		terms = append(terms, not(f.differs()))
 	}
 	o.p("return %s\n}\n", strings.Join(terms, " && "))
+}
+
+// not negates a condition that this program wrote.
+func not(cond string) string {
+	if strings.Contains(cond, "&&") {
+		return "!(" + cond + ")"
+	}
+	for _, op := range [][2]string{{" != ", " == "}, {" == ", " != "}, {" >= ", " < "}, {" <= ", " > "}} {
+		if strings.Contains(cond, op[0]) {
+			return strings.Replace(cond, op[0], op[1], 1)
+		}
+	}
+	if yes, negated := strings.CutPrefix(cond, "!"); negated {
+		return yes
+	}
+	return "!" + cond
 }
 
 // minName is the expression of the least size of one element of f: a number,

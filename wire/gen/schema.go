@@ -33,6 +33,7 @@ type strct struct {
 
 	goName string
 	usedBy string // the first field that holds it, for its comment
+	valid  span   // the versions in which some field can hold it
 }
 
 // field is one field of a message or struct.
@@ -114,7 +115,18 @@ func parseMessage(text []byte) (*message, error) {
 	if err := m.resolve(m.Fields, goName(m.Name)); err != nil {
 		return nil, err
 	}
+	m.narrow(m.Fields, m.Valid)
 	return m, nil
+}
+
+// narrow works out in which versions each struct can appear.
+func (m *message) narrow(fields []*field, valid span) {
+	for _, f := range fields {
+		if in := f.versions().and(valid); f.kind == kStruct && !in.empty() {
+			f.strct.valid = f.strct.valid.hull(in)
+			m.narrow(f.strct.Fields, in)
+		}
+	}
 }
 
 // stripComments blanks // comments outside of strings, so that positions in
@@ -198,7 +210,7 @@ func (f *field) setStruct(m *message, t, owner string) error {
 		}
 		s = m.Common[i]
 	}
-	s.goName, s.usedBy = name, usedBy
+	s.goName, s.usedBy, s.valid = name, usedBy, noVersions
 	f.strct = s
 	m.structs = append(m.structs, s)
 	return m.resolve(s.Fields, name)

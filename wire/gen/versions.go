@@ -48,10 +48,16 @@ func (s *span) UnmarshalJSON(b []byte) error {
 	return err
 }
 
-func (s span) empty() bool         { return s.lo > s.hi }
-func (s span) has(v int) bool      { return s.lo <= v && v <= s.hi }
-func (s span) covers(o span) bool  { return o.empty() || (s.lo <= o.lo && o.hi <= s.hi) }
-func (s span) and(o span) span     { return span{max(s.lo, o.lo), min(s.hi, o.hi)} }
+func (s span) empty() bool        { return s.lo > s.hi }
+func (s span) has(v int) bool     { return s.lo <= v && v <= s.hi }
+func (s span) covers(o span) bool { return o.empty() || (s.lo <= o.lo && o.hi <= s.hi) }
+func (s span) and(o span) span    { return span{max(s.lo, o.lo), min(s.hi, o.hi)} }
+func (s span) hull(o span) span {
+	if s.empty() {
+		return o
+	}
+	return span{min(s.lo, o.lo), max(s.hi, o.hi)}
+}
 func (s span) overlap(o span) bool { return !s.and(o).empty() }
 
 // cond is the Go condition for "version is in s", given that version is in
