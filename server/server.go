@@ -1,0 +1,204 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gregor-mq/gregor/internal/env"
+	"github.com/gregor-mq/gregor/internal/run"
+)
+
+// Server accepts connections on its listeners and feeds one Handler.
+type Server struct {
+	cfg     Config
+	env     env.Env
+	log     *slog.Logger
+	handler Handler
+	frames  *budget
+	group   *run.Group
+
+	mu struct {
+		sync.Mutex
+		conns map[*Conn]struct{}
+		perIP map[string]int
+		stop  bool
+	}
+	listeners []net.Listener
+	bound     []Bound
+	accepted  atomic.Int64
+}
+
+// New prepares a server; nothing is bound before Start.
+func New(cfg Config, handler Handler, e env.Env, log *slog.Logger) *Server {
+	if cfg.FrameMemory <= 0 {
+		cfg.FrameMemory = DefaultFrameMemory
+	}
+	s := &Server{cfg: cfg, env: e, log: log, handler: handler, frames: newBudget(cfg.FrameMemory)}
+	s.mu.conns = map[*Conn]struct{}{}
+	s.mu.perIP = map[string]int{}
+	return s
+}
+
+// Bind binds all listeners, so that their ports are known, and accepts
+// nothing yet. An address in use is an error that names listener and address.
+func (s *Server) Bind(ctx context.Context) ([]Bound, error) {
+	for _, l := range s.cfg.Listeners {
+		ln, err := s.env.Net.Listen(ctx, "tcp", l.Address)
+		if err != nil {
+			err = fmt.Errorf("listener %s cannot bind %s: %w", l.Name, l.Address, err)
+			return nil, errors.Join(err, s.closeListeners())
+		}
+		s.listeners = append(s.listeners, ln)
+		s.bound = append(s.bound, Bound{Listener: l, Addr: ln.Addr()})
+	}
+	return s.bound, nil
+}
+
+func (s *Server) closeListeners() error {
+	var errs []error
+	for _, ln := range s.listeners {
+		if err := ln.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Serve starts accepting on the bound listeners.
+func (s *Server) Serve(ctx context.Context) {
+	s.group = run.NewGroup(ctx)
+	for i, ln := range s.listeners {
+		s.group.Go("accept-"+s.bound[i].Name, func(ctx context.Context) error {
+			return s.accept(ctx, ln, s.bound[i].Listener)
+		})
+	}
+}
+
+// acceptPause is how long accept rests after the system refused a connection
+// (too many open files): long enough not to spin.
+const acceptPause = 50 * time.Millisecond
+
+func (s *Server) accept(ctx context.Context, ln net.Listener, l Listener) error {
+	for {
+		nc, err := ln.Accept()
+		switch {
+		case err == nil:
+			s.admit(ctx, nc, l)
+		case ctx.Err() != nil || errors.Is(err, net.ErrClosed):
+			return nil
+		default:
+			s.log.Error("cannot accept a connection", "listener", l.Name, "error", err)
+			t := s.env.Clock.NewTimer(acceptPause)
+			select {
+			case <-t.C():
+			case <-ctx.Done():
+				t.Stop()
+				return nil
+			}
+		}
+	}
+}
+
+// admit checks the limits of connections and starts the connection's loop.
+func (s *Server) admit(ctx context.Context, nc net.Conn, l Listener) {
+	c := &Conn{Listener: l, srv: s, nc: nc, peer: hostOf(nc.RemoteAddr())}
+	c.mu.decided.L = &c.mu.Mutex
+	c.ctx, c.cancel = context.WithCancelCause(ctx)
+	if why := s.register(c); why != "" {
+		s.log.Info("refusing connection", "listener", l.Name, "peer", nc.RemoteAddr().String(), "cause", why)
+		c.cancel(net.ErrClosed)
+		_ = nc.Close() // refused anyway
+		return
+	}
+	s.accepted.Add(1)
+	s.tune(nc)
+	s.group.Light(c.serve)
+}
+
+func (s *Server) register(c *Conn) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	limit := s.cfg.MaxConnectionsPerIP
+	if n, ok := s.cfg.IPOverrides[c.peer]; ok {
+		limit = n
+	}
+	switch {
+	case s.mu.stop:
+		return "shutting down"
+	case s.cfg.MaxConnections > 0 && len(s.mu.conns) >= s.cfg.MaxConnections:
+		return fmt.Sprintf("max.connections %d reached", s.cfg.MaxConnections)
+	case limit > 0 && s.mu.perIP[c.peer] >= limit:
+		return fmt.Sprintf("max.connections.per.ip %d reached for %s", limit, c.peer)
+	}
+	s.mu.conns[c] = struct{}{}
+	s.mu.perIP[c.peer]++
+	return ""
+}
+
+func (s *Server) forget(c *Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.mu.conns, c)
+	if s.mu.perIP[c.peer]--; s.mu.perIP[c.peer] <= 0 {
+		delete(s.mu.perIP, c.peer)
+	}
+}
+
+func hostOf(a net.Addr) string {
+	host, _, err := net.SplitHostPort(a.String())
+	if err != nil {
+		return a.String()
+	}
+	return host
+}
+
+// tune sets socket buffers where the configuration asks for it.
+func (s *Server) tune(nc net.Conn) {
+	tcp, ok := nc.(*net.TCPConn)
+	if !ok {
+		return
+	}
+	// Failures only leave the system's own sizes.
+	if s.cfg.SendBuffer > 0 {
+		_ = tcp.SetWriteBuffer(s.cfg.SendBuffer)
+	}
+	if s.cfg.ReceiveBuffer > 0 {
+		_ = tcp.SetReadBuffer(s.cfg.ReceiveBuffer)
+	}
+}
+
+// Connections returns how many connections are open.
+func (s *Server) Connections() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.mu.conns)
+}
+
+// Accepted returns how many connections were admitted since the start.
+func (s *Server) Accepted() int64 { return s.accepted.Load() }
+
+// Stop closes listeners and connections and waits for their goroutines.
+func (s *Server) Stop() error {
+	err := s.closeListeners()
+	s.mu.Lock()
+	s.mu.stop = true
+	var open []*Conn
+	for c := range s.mu.conns {
+		open = append(open, c)
+	}
+	s.mu.Unlock()
+	for _, c := range open {
+		c.fail(net.ErrClosed)
+	}
+	if s.group != nil {
+		s.group.Stop()
+		err = errors.Join(err, s.group.Wait())
+	}
+	return err
+}
