@@ -263,6 +263,9 @@ func emitMinSizes(o *out, m *message) error {
 		if slices.Min(sizes) == 0 {
 			return fmt.Errorf("elements of %s may take no bytes", f.goName)
 		}
+		if err := m.checkDensity(f); err != nil {
+			return err
+		}
 		if done[f.strct] || slices.Min(sizes) == slices.Max(sizes) {
 			continue
 		}

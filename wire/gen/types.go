@@ -168,3 +168,50 @@ func (m *message) minField(f *field, v int) int {
 	}
 	return 4
 }
+
+// maxDensity is the most memory that one encoded byte of an array may cost to
+// decode: the promise of wire's reader. The worst of kafkaVersion needs 22.
+const maxDensity = 22
+
+// checkDensity refuses an array whose elements break that promise.
+func (m *message) checkDensity(f *field) error {
+	size, _ := layout(f.strct.Fields)
+	in := f.versions().and(f.strct.valid)
+	for v := in.lo; v <= in.hi; v++ {
+		n := size
+		for _, g := range f.strct.Fields {
+			if g.pointer() && g.kind == kString && g.versions().has(v) && !g.tagged() {
+				n += 16 // an empty string that is not null
+			}
+		}
+		if least := m.minSize(f.strct.Fields, v); n > maxDensity*least {
+			return fmt.Errorf("elements of %s take %d bytes of memory for %d encoded in v%d", f.goName, n, least, v)
+		}
+	}
+	return nil
+}
+
+// layout returns the size and alignment of a struct on 64-bit platforms.
+func layout(fields []*field) (size, align int) {
+	align = 1
+	for _, f := range fields {
+		s, a := fixed[f.kind], fixed[f.kind]
+		switch {
+		case f.array, f.kind == kBytes:
+			s, a = 24, 8
+		case f.pointer():
+			s, a = 8, 8
+		case f.kind == kRecords:
+			s, a = 40, 8
+		case f.kind == kString:
+			s, a = 16, 8
+		case f.kind == kUUID:
+			a = 1
+		case f.kind == kStruct:
+			s, a = layout(f.strct.Fields)
+		}
+		size = (size+a-1)/a*a + s
+		align = max(align, a)
+	}
+	return (size + align - 1) / align * align, align
+}
