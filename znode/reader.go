@@ -1,0 +1,211 @@
+package znode
+
+import (
+	"bytes"
+	"encoding/json"
+	"maps"
+	"slices"
+	"strconv"
+)
+
+// object is a JSON object that is read key by key. Unknown keys do not matter,
+// the case of keys does, null counts as missing, and of a key that comes twice
+// the last holds: as Kafka reads. The first fault sticks.
+type object struct {
+	path string
+	// within is the key that led here, for messages; empty at the top.
+	within string
+	fields map[string]json.RawMessage
+	// err is shared between an object and those inside it.
+	err *error
+}
+
+// readObject parses data as one JSON object.
+func readObject(path string, data []byte) *object {
+	var first error
+	o := &object{path: path, err: &first}
+	switch {
+	case data == nil:
+		o.fail("is null, want a JSON object")
+	case len(data) == 0:
+		o.fail("is empty, want a JSON object")
+	default:
+		o.parse(data)
+	}
+	return o
+}
+
+func (o *object) parse(data []byte) {
+	if err := json.Unmarshal(data, &o.fields); err != nil || o.fields == nil {
+		o.fail("%swant a JSON object, have %s", o.prefix(), excerpt(data))
+	}
+}
+
+// excerpt shortens outside bytes for messages.
+func excerpt(data []byte) string {
+	const most = 80
+	if len(data) > most {
+		return strconv.Quote(string(data[:most])) + "..."
+	}
+	return strconv.Quote(string(data))
+}
+
+func (o *object) prefix() string {
+	if o.within == "" {
+		return ""
+	}
+	return "in " + strconv.Quote(o.within) + ": "
+}
+
+func (o *object) fail(format string, args ...any) {
+	if *o.err == nil {
+		*o.err = fault(o.path, format, args...)
+	}
+}
+
+// failKey reports what a key should have held.
+func (o *object) failKey(key, want string) {
+	o.fail("%skey %q: want %s, have %s", o.prefix(), key, want, excerpt(o.fields[key]))
+}
+
+// Err returns the first fault.
+func (o *object) Err() error { return *o.err }
+
+// has reports whether key is there and not null.
+func (o *object) has(key string) bool {
+	raw, ok := o.fields[key]
+	return ok && !bytes.Equal(raw, []byte("null"))
+}
+
+// need reports whether key is there, and complains if not.
+func (o *object) need(key string) bool {
+	if o.has(key) {
+		return true
+	}
+	o.fail("%skey %q is missing", o.prefix(), key)
+	return false
+}
+
+// integer reads a number without fraction or exponent that fits into bits.
+func (o *object) integer(key string, bits int) int64 {
+	if !o.need(key) {
+		return 0
+	}
+	n, err := strconv.ParseInt(string(o.fields[key]), 10, bits)
+	if err != nil {
+		o.failKey(key, "an integer of "+strconv.Itoa(bits)+" bits")
+	}
+	return n
+}
+
+func (o *object) int32(key string) int32 { return int32(o.integer(key, 32)) }
+
+func (o *object) int64(key string) int64 { return o.integer(key, 64) }
+
+// int32Or is int32 with a value for a missing key.
+func (o *object) int32Or(key string, missing int32) int32 {
+	if !o.has(key) {
+		return missing
+	}
+	return o.int32(key)
+}
+
+// text reads a string.
+func (o *object) text(key string) string {
+	if !o.need(key) {
+		return ""
+	}
+	var s string
+	if json.Unmarshal(o.fields[key], &s) != nil {
+		o.failKey(key, "a string")
+	}
+	return s
+}
+
+// number64 reads an integer written as a string.
+func (o *object) number64(key string) int64 {
+	s := o.text(key)
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil && *o.err == nil {
+		o.failKey(key, "a string with an integer of 64 bits")
+	}
+	return n
+}
+
+// timestamp reads milliseconds since 1970, which Kafka writes as a string and
+// never reads: anything else is 0.
+func (o *object) timestamp(key string) int64 {
+	n, _ := strconv.ParseInt(string(bytes.Trim(o.fields[key], `"`)), 10, 64)
+	return n
+}
+
+// int32s reads an array of integers; a missing one is nil.
+func (o *object) int32s(key string) []int32 {
+	if !o.has(key) {
+		return nil
+	}
+	var raw []json.RawMessage
+	if json.Unmarshal(o.fields[key], &raw) != nil {
+		o.failKey(key, "an array of integers")
+		return nil
+	}
+	out := make([]int32, 0, len(raw))
+	for _, r := range raw {
+		n, err := strconv.ParseInt(string(r), 10, 32)
+		if err != nil {
+			o.failKey(key, "an array of integers")
+			return nil
+		}
+		out = append(out, int32(n))
+	}
+	return out
+}
+
+// texts reads an array of strings.
+func (o *object) texts(key string) []string {
+	if !o.need(key) {
+		return nil
+	}
+	// Pointers, since null in an array would pass for an empty string.
+	var raw []*string
+	if json.Unmarshal(o.fields[key], &raw) != nil || slices.Contains(raw, nil) {
+		o.failKey(key, "an array of strings")
+		return nil
+	}
+	out := make([]string, len(raw))
+	for i, s := range raw {
+		out[i] = *s
+	}
+	return out
+}
+
+// child reads an object; a missing one has no keys.
+func (o *object) child(key string) *object {
+	c := &object{path: o.path, within: key, err: o.err}
+	if o.has(key) {
+		c.parse(o.fields[key])
+	}
+	return c
+}
+
+// children reads an array of objects.
+func (o *object) children(key string) []*object {
+	if !o.need(key) {
+		return nil
+	}
+	var raw []json.RawMessage
+	if json.Unmarshal(o.fields[key], &raw) != nil {
+		o.failKey(key, "an array of objects")
+		return nil
+	}
+	out := make([]*object, len(raw))
+	for i, r := range raw {
+		out[i] = &object{path: o.path, within: key, err: o.err}
+		out[i].parse(r)
+	}
+	return out
+}
+
+// keys returns all keys in order, so that the same content always gives the
+// same first fault.
+func (o *object) keys() []string { return slices.Sorted(maps.Keys(o.fields)) }
