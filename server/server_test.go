@@ -65,9 +65,9 @@ type memSpan struct {
 	released *int
 }
 
-func (s memSpan) Size() int               { return len(s.b) }
-func (s memSpan) ReadInto(p []byte) error { copy(p, s.b); return nil }
-func (s memSpan) Release()                { *s.released++ }
+func (s memSpan) Size() int                           { return len(s.b) }
+func (s memSpan) AppendTo(dst []byte) ([]byte, error) { return append(dst, s.b...), nil }
+func (s memSpan) Release()                            { *s.released++ }
 
 func fetched(records []byte) wire.Body {
 	var n int

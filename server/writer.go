@@ -13,8 +13,8 @@ import (
 // storage's type. It is released after it was sent, or when it cannot be.
 type Span interface {
 	wire.Hole
-	// ReadInto fills p, which has Size bytes.
-	ReadInto(p []byte) error
+	// AppendTo appends the bytes to dst.
+	AppendTo(dst []byte) ([]byte, error)
 	// Release lets the segment go.
 	Release()
 }
@@ -134,10 +134,8 @@ func (c *Conn) fill(w *wire.Writer) error {
 		if !ok {
 			return fmt.Errorf("%w: %T is no span", errOurs, p.Hole)
 		}
-		n := len(*whole)
-		*whole = (*whole)[:n+span.Size()]
 		if err == nil {
-			err = span.ReadInto((*whole)[n:])
+			*whole, err = span.AppendTo(*whole)
 		}
 		span.Release()
 	}
