@@ -64,7 +64,8 @@ type Records struct {
 // file. Size must not change while a Writer holds it.
 type Hole interface{ Size() int }
 
-func (r *Records) null() bool { return r.Bytes == nil && r.Hole == nil }
+// IsNull tells whether there are no records at all, not even none.
+func (r *Records) IsNull() bool { return r.Bytes == nil && r.Hole == nil }
 
 // Append appends an encoded message to dst. It fails on messages with holes.
 func Append(dst []byte, m Body, version int16) ([]byte, error) {

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"errors"
 	"math"
 	"math/rand/v2"
 	"reflect"
@@ -120,7 +121,7 @@ func settle(v reflect.Value, e *FieldError, try int) {
 		owner, name, _ := strings.Cut(e.Field, ".")
 		for i := range v.NumField() {
 			if v.Type().Name() == owner && v.Type().Field(i).Name == name {
-				propose(v.Field(i), e.Rule == ErrNull, try)
+				propose(v.Field(i), errors.Is(e, ErrNull), try)
 			} else if v.Type().Field(i).IsExported() {
 				settle(v.Field(i), e, try)
 			}
@@ -136,8 +137,8 @@ func propose(v reflect.Value, nonNull bool, try int) {
 		v.Set(reflect.New(v.Type().Elem()))
 	case nonNull:
 	case v.Kind() == reflect.Struct:
-		for i := range v.NumField() {
-			propose(v.Field(i), false, try)
+		for _, field := range v.Fields() {
+			propose(field, false, try)
 		}
 	case v.CanInt():
 		v.SetInt([]int64{0, -1, 1, 3, math.MinInt32}[try%5] << (64 - v.Type().Bits()) >> (64 - v.Type().Bits()))

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"errors"
 	"runtime"
 	"testing"
 )
@@ -67,6 +68,23 @@ func TestLies(t *testing.T) {
 				t.Errorf("%s v%d: %d bytes, budget %d", s.name, v, n, budget)
 			}
 		}
+	}
+}
+
+// TestNestedLies has an array claim every byte that is left, and an array in
+// its first element claim them all again: without reservations 32 bytes of
+// memory for each.
+func TestNestedLies(t *testing.T) {
+	const size = 1 << 20
+	var w Writer
+	w.uvarint(size/3 - 10) // groups, of 3 bytes at least
+	w.string("", true)
+	w.uvarint(size/3 - 10) // topics, likewise
+	src := append(w.Bytes(), make([]byte, size-len(w.Bytes()))...)
+	var err error
+	n := allocated(func() { err = NewOffsetFetchRequest().Decode(src, 8) })
+	if !errors.Is(err, ErrShort) || n > 22*size+slack {
+		t.Errorf("%v, %d bytes for input of %d", err, n, size)
 	}
 }
 

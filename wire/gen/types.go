@@ -108,7 +108,7 @@ func (f *field) differs() string {
 		}
 		return "len(" + v + ") != 0"
 	case f.kind == kRecords:
-		return "!" + v + ".null()"
+		return "!" + v + ".IsNull()"
 	case f.kind == kStruct && f.pointer():
 		if f.nullDefault() {
 			return v + " != nil"
