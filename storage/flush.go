@@ -1,0 +1,150 @@
+package storage
+
+import (
+	"errors"
+	"math"
+)
+
+// Flush makes everything appended so far durable and moves the recovery point.
+// Callers that come while a flush runs share the next one.
+func (l *Log) Flush() error { return l.FlushTo(l.end.Load()) }
+
+// FlushTo makes everything below an offset durable.
+func (l *Log) FlushTo(offset int64) error {
+	if offset <= l.recovery.Load() {
+		return nil
+	}
+	l.flush.Lock()
+	defer l.flush.Unlock()
+	if offset <= l.recovery.Load() {
+		return nil // the flush that was waited for has covered it
+	}
+	return l.flushAll()
+}
+
+// FlushDue flushes when flush.ms have passed since the last flush and something
+// was appended.
+func (l *Log) FlushDue() error {
+	l.mu.Lock()
+	after := l.cfg.Load().FlushMs
+	due := l.mu.unflushed > 0 && after < math.MaxInt64 && l.now()-l.mu.flushedAt >= after
+	l.mu.Unlock()
+	if !due {
+		return nil
+	}
+	return l.Flush()
+}
+
+// flushing is what one flush has to do outside of the lock.
+type flushing struct {
+	end      int64
+	segs     []*segment // the last is active, and its indexes are not flushed
+	unsynced []int64
+	dir      bool
+	id       bool
+}
+
+// flushAll flushes up to the end of the log as it is when it begins. The
+// caller holds l.flush.
+func (l *Log) flushAll() error {
+	var job flushing
+	if err := l.change("flush", func() (err error) {
+		job, err = l.beginFlushLocked()
+		return err
+	}); err != nil {
+		return err
+	}
+	if err := l.carryOut(&job); err != nil {
+		return l.fail("flush", err)
+	}
+	for point := l.recovery.Load(); point < job.end; point = l.recovery.Load() {
+		if l.recovery.CompareAndSwap(point, min(job.end, max(l.end.Load(), point))) {
+			break
+		}
+	}
+	return nil
+}
+
+func (l *Log) beginFlushLocked() (flushing, error) {
+	segs := l.segments()
+	job := flushing{
+		end:      l.end.Load(),
+		segs:     segs[segmentFor(segs, l.recovery.Load()):],
+		unsynced: l.mu.unsynced,
+		dir:      l.mu.newFiles,
+		id:       !l.mu.idSynced && l.mu.topicID != TopicID{},
+	}
+	// Recovery reads epochs from all batches it goes over, so the file need
+	// not be newer than the segments that it will skip.
+	if err := l.saveEpochsLocked(len(job.segs) > 1); err != nil {
+		return job, err
+	}
+	l.mu.unsynced, l.mu.newFiles, l.mu.idSynced = nil, false, true
+	l.mu.unflushed, l.mu.flushedAt = 0, l.now()
+	return job, nil
+}
+
+// carryOut syncs files. An active segment's indexes are left out: recovery
+// rebuilds them, because the recovery point lies in or behind that segment.
+func (l *Log) carryOut(job *flushing) error {
+	for i, s := range job.segs {
+		if !s.exists {
+			continue
+		}
+		if err := s.sync(i < len(job.segs)-1); err != nil {
+			return err
+		}
+	}
+	for _, o := range job.unsynced {
+		if err := syncFile(l.fs(), l.file(fileName(o, suffixSnapshot))); err != nil {
+			return err
+		}
+	}
+	if job.id {
+		if err := syncFile(l.fs(), l.file(filePartition)); err != nil {
+			return err
+		}
+	}
+	if !job.dir {
+		return nil
+	}
+	return errors.Join(l.fs().SyncDir(l.Path()), l.fs().SyncDir(l.dir.path))
+}
+
+// sync makes the log file durable, and the indexes if asked.
+func (s *segment) sync(indexes bool) error {
+	r, err := s.acquire()
+	if notExist(err) {
+		return nil // deleted meanwhile
+	} else if err != nil {
+		return err
+	}
+	defer r.release()
+	if err := r.file.Sync(); err != nil || !indexes {
+		return err
+	}
+	s.mu.Lock()
+	err = s.writeIndexesLocked(true, true)
+	s.mu.Unlock()
+	if err == nil && s.hasTxn.Load() {
+		err = syncFile(s.log.fs(), s.path(suffixTxnIndex))
+	}
+	if s.gone.Load() && notExist(err) {
+		return nil
+	}
+	return err
+}
+
+// settle is sync for a log that is closed: the indexes of the active segment
+// too, cut to size.
+func (s *segment) settle() error {
+	if !s.exists {
+		return nil
+	}
+	if s.size.Load() == 0 {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.writeIndexesLocked(true, false)
+	}
+	return s.sync(true)
+}
