@@ -151,6 +151,8 @@ func checkPorts(endpoints []Endpoint, list string) error {
 	return nil
 }
 
+var errNoListener = rulef("The provided listener name is null or empty string")
+
 // fillListeners parses everything about listeners; checkListeners holds the
 // rules between them.
 func (b *Broker) fillListeners() error {
@@ -172,7 +174,9 @@ func (b *Broker) fillListeners() error {
 		if b.Origin(byProtocol) != OriginDefault {
 			return rulef("Only one of %s and %s should be set.", byName, byProtocol)
 		}
-		b.InterBrokerListener = strings.ToUpper(b.Text(byName))
+		if b.InterBrokerListener = strings.ToUpper(b.Text(byName)); b.InterBrokerListener == "" {
+			return errNoListener
+		}
 		p, ok := protocols[b.InterBrokerListener]
 		if !ok {
 			return rulef("Listener with name %s defined in %s not found in listener.security.protocol.map.",
@@ -185,7 +189,9 @@ func (b *Broker) fillListeners() error {
 	}
 	const control = "control.plane.listener.name"
 	if b.Has(control) {
-		b.ControlPlaneListener = strings.ToUpper(b.Text(control))
+		if b.ControlPlaneListener = strings.ToUpper(b.Text(control)); b.ControlPlaneListener == "" {
+			return errNoListener
+		}
 		if _, ok := protocols[b.ControlPlaneListener]; !ok {
 			return rulef("Listener with %s defined in %s not found in listener.security.protocol.map.",
 				b.ControlPlaneListener, control)
@@ -196,30 +202,35 @@ func (b *Broker) fillListeners() error {
 
 // ListenerView reads settings that a listener may override with its prefix.
 type ListenerView struct {
-	b      *Broker
-	prefix string
+	b        *Broker
+	prefixes []string // strongest first
 }
 
 // Listener returns the settings as the named listener sees them: those with
 // the prefix listener.name.<name in lower case>. first.
 func (b *Broker) Listener(name string) ListenerView {
-	return ListenerView{b, "listener.name." + strings.ToLower(name) + "."}
+	return ListenerView{b, []string{"listener.name." + strings.ToLower(name) + "."}}
 }
 
-// Mechanism adds a SASL mechanism to the prefix, as sasl.jaas.config has it.
+// Mechanism puts a SASL mechanism's settings before the listener's:
+// listener.name.<listener>.<mechanism>.<property>.
 func (l ListenerView) Mechanism(name string) ListenerView {
-	return ListenerView{l.b, l.prefix + strings.ToLower(name) + "."}
+	own := l.prefixes[len(l.prefixes)-1]
+	return ListenerView{l.b, []string{own + strings.ToLower(name) + ".", own}}
 }
 
-// Overrides reports whether the listener itself sets the property.
+// Overrides reports whether the listener or mechanism itself sets the
+// property.
 func (l ListenerView) Overrides(name string) bool {
-	_, ok := l.b.values[l.prefix+name]
+	_, ok := l.b.values[l.prefixes[0]+name]
 	return ok
 }
 
 func (l ListenerView) value(name string, types ...Type) any {
-	if l.Overrides(name) {
-		return lookup(l.b.values, l.prefix+name, name, types...)
+	for _, p := range l.prefixes {
+		if _, ok := l.b.values[p+name]; ok {
+			return lookup(l.b.values, p+name, name, types...)
+		}
 	}
 	return l.b.value(name, types...)
 }

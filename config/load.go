@@ -75,9 +75,19 @@ func Load(src Source) (*Broker, []Warning, error) {
 		}
 		static[name] = setting{v, OriginOverride}
 	}
+	if _, ok := static["config.providers"]; ok {
+		return nil, nil, rulef("config.providers is not supported: gregor runs no Java classes")
+	}
 	warnings := warn(static)
 	b, err := build(static, nil, nil)
-	return b, warnings, err
+	if err != nil {
+		return nil, warnings, err
+	}
+	const low, high = "group.min.session.timeout.ms", "group.max.session.timeout.ms"
+	if b.Int(low) > b.Int(high) {
+		warnings = append(warnings, Warning{low, "greater than " + high + ": no consumer can join a group"})
+	}
+	return b, warnings, nil
 }
 
 // warn looks for names that nobody reads.

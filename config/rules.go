@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"path"
 	"regexp"
 	"slices"
@@ -66,11 +67,11 @@ func (b *Broker) checkLogs() error {
 	}
 	seen := map[string]bool{}
 	for _, dir := range b.LogDirs {
-		if clean := path.Clean(dir); seen[clean] {
+		clean := path.Clean(dir)
+		if seen[clean] {
 			return rulef("log.dirs names %s twice", dir)
-		} else {
-			seen[clean] = true
 		}
+		seen[clean] = true
 	}
 	// Kafka divides by the threads and dies on none; without threads there is no share.
 	threads := int64(b.Int("log.cleaner.threads"))
@@ -80,10 +81,25 @@ func (b *Broker) checkLogs() error {
 	if threads > 0 && b.Long("log.cleaner.dedupe.buffer.size")/threads <= 1<<20 {
 		return rulef("log.cleaner.dedupe.buffer.size must be at least 1MB per cleaner thread.")
 	}
+	// Kafka finds these out a little later, when its log manager starts.
+	for _, d := range topicDefs {
+		if v := b.topicDefaults[d.Name]; d.Valid != nil {
+			if err := d.Valid.Check(cmp.Or(firstOf(d.Synonyms), d.Name), v); err != nil {
+				return err
+			}
+		}
+	}
 	if low, high := b.topicMs("min.compaction.lag.ms"), b.topicMs("max.compaction.lag.ms"); low > high {
 		return rulef("conflict topic config setting min.compaction.lag.ms (%d) > max.compaction.lag.ms (%d)", low, high)
 	}
 	return nil
+}
+
+func firstOf(names []string) string {
+	if len(names) == 0 {
+		return ""
+	}
+	return names[0]
 }
 
 func (b *Broker) topicMs(name string) int64 { return as[int64](b.topicDefaults[name]) }
@@ -135,7 +151,7 @@ func (b *Broker) checkListeners() error {
 		}
 		if c == b.InterBrokerListener {
 			return rulef("control.plane.listener.name, when defined, should have a different value from the inter broker "+
-				"listener name. Currently they both have the value %s", c)
+				"listener name. Currently they both have the value ListenerName(%s)", c)
 		}
 	}
 	for _, l := range csv(b.Text("early.start.listeners")) {
@@ -148,10 +164,6 @@ func (b *Broker) checkListeners() error {
 }
 
 func (b *Broker) checkVersions() error {
-	if !b.Protocol.AtLeast("2.1-IV0") && b.Int("offsets.topic.compression.codec") == 4 {
-		return rulef("offsets.topic.compression.codec zstd can only be used when inter.broker.protocol.version " +
-			"is set to version 2.1-IV0 or higher")
-	}
 	format, err := ParseProtocolVersion(as[string](b.topicDefaults["message.format.version"]))
 	if err != nil {
 		return err
@@ -162,9 +174,10 @@ func (b *Broker) checkVersions() error {
 				"is set to version %s or higher", b.Text("log.message.format.version"), magic[:len(magic)-len("-IV0")])
 		}
 	}
-	if b.Protocol.AtLeast("4.0-IV0") {
-		return rulef("inter.broker.protocol.version %s is not released for ZooKeeper mode: the newest is 3.9-IV0",
-			b.Text("inter.broker.protocol.version"))
+	// Zstd came with 2.1, but what Kafka compares is the record format.
+	if !b.Protocol.AtLeast("0.11.0-IV0") && b.Int("offsets.topic.compression.codec") == 4 {
+		return rulef("offsets.topic.compression.codec zstd can only be used when inter.broker.protocol.version " +
+			"is set to version 2.1 or higher")
 	}
 	return nil
 }
@@ -231,25 +244,45 @@ func (b *Broker) ConnectionsPerIP() (map[string]int32, error) {
 	return out, nil
 }
 
+// order says that one setting must not exceed another; lowFirst picks which of
+// the two Kafka's message begins with.
+type order struct {
+	low, high string
+	lowFirst  bool
+}
+
+// groupOrder holds for settings of the newer group protocols: they have no
+// effect here, but Kafka refuses them out of order.
+var groupOrder = func() (out []order) {
+	for _, name := range []string{
+		"group.consumer.%heartbeat.interval.ms", "group.consumer.%session.timeout.ms",
+		"group.share.%heartbeat.interval.ms", "group.share.%session.timeout.ms", "group.share.%record.lock.duration.ms",
+	} {
+		of := func(which string) string { return strings.Replace(name, "%", which, 1) }
+		out = append(out, order{of("min."), of("max."), false}, order{of("min."), of(""), false}, order{of(""), of("max."), true})
+	}
+	return out
+}()
+
 func (b *Broker) checkGroups() error {
 	protocols := b.List("group.coordinator.rebalance.protocols")
-	has := func(p string) bool {
-		return slices.ContainsFunc(protocols, func(s string) bool { return strings.EqualFold(s, p) })
-	}
-	if !has("classic") {
+	if !slices.Contains(protocols, "classic") {
 		return rulef("Disabling the 'classic' protocol is not supported.")
 	}
-	for _, p := range []string{"consumer", "share"} {
-		if has(p) {
-			return rulef("The new '%s' rebalance protocol is only supported in KRaft cluster.", p)
-		}
+	if slices.Contains(protocols, "consumer") {
+		return rulef("The new 'consumer' rebalance protocol is only supported in KRaft cluster.")
 	}
 	const acks = "offsets.commit.required.acks"
-	if n, most := b.Short(acks), b.Short("offsets.topic.replication.factor"); n < -1 || n > most {
-		return rulef("%s must be -1 or at most offsets.topic.replication.factor (%d), not %d", acks, most, n)
+	if n := b.Short(acks); n < -1 || n > b.Short("offsets.topic.replication.factor") {
+		return rulef("%s must be greater or equal to -1 and less or equal to offsets.topic.replication.factor", acks)
 	}
-	if low, high := b.Int("group.min.session.timeout.ms"), b.Int("group.max.session.timeout.ms"); low > high {
-		return rulef("group.min.session.timeout.ms (%d) must not be greater than group.max.session.timeout.ms (%d)", low, high)
+	for _, o := range groupOrder {
+		if b.Int(o.low) > b.Int(o.high) {
+			if o.lowFirst {
+				return rulef("%s must be less than or equals to %s", o.low, o.high)
+			}
+			return rulef("%s must be greater than or equals to %s", o.high, o.low)
+		}
 	}
 	if codec := b.Int("offsets.topic.compression.codec"); codec < 0 || codec > 4 {
 		return rulef("Unknown compression type id: %d", codec)

@@ -35,7 +35,7 @@ var groupRows = []row{
 		"How long the new group coordinator collects records before it writes."},
 	{"group.coordinator.new.enable", Boolean, "false", nil, Medium, ReadOnly, internal,
 		"Would switch to the new group coordinator, which exists only in KRaft clusters."},
-	{"group.coordinator.rebalance.protocols", List, "classic", listOfAnyCase("consumer", "classic", "share", "unknown"), Medium, ReadOnly, plain,
+	{"group.coordinator.rebalance.protocols", List, "classic", listOf("consumer", "classic", "share", "unknown"), Medium, ReadOnly, plain,
 		"Rebalance protocols on offer; only \"classic\" exists in ZooKeeper mode."},
 	{"group.consumer.session.timeout.ms", Int, "45000", atLeast(1), Medium, ReadOnly, plain,
 		"Session timeout in the consumer protocol, which exists only in KRaft clusters."},

@@ -31,7 +31,7 @@ var serverRows = []row{
 		"Allows topics to be deleted; when off, deletions are refused."},
 	{"compression.type", String, "producer", in("uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"), High, ClusterWide, plain,
 		"How record batches are stored; \"producer\" keeps them as they came."},
-	{"compression.gzip.level", Int, "-1", orMinusOne{number{1, 9, true, true}, true}, Medium, ClusterWide, plain,
+	{"compression.gzip.level", Int, "-1", gzipLevel, Medium, ClusterWide, plain,
 		"Effort of gzip when the broker compresses; -1 is gzip's own default."},
 	{"compression.lz4.level", Int, "9", between(1, 17), Medium, ClusterWide, plain,
 		"Effort of lz4 when the broker compresses."},

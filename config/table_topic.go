@@ -39,7 +39,7 @@ var topicRows = []row{
 		"Replicas that must hold a write with acks=all before it is acknowledged."},
 	{"compression.type", String, "producer", in("uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"), Medium, ReadOnly, plain,
 		"How record batches are stored; \"producer\" keeps them as they came."},
-	{"compression.gzip.level", Int, "-1", orMinusOne{number{1, 9, true, true}, true}, Medium, ReadOnly, plain,
+	{"compression.gzip.level", Int, "-1", gzipLevel, Medium, ReadOnly, plain,
 		"Effort of gzip when the broker compresses; -1 is gzip's own default."},
 	{"compression.lz4.level", Int, "9", between(1, 17), Medium, ReadOnly, plain,
 		"Effort of lz4 when the broker compresses."},

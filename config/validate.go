@@ -62,36 +62,6 @@ func asFloat(v any) float64 {
 	return 0
 }
 
-// orMinusOne is a range that -1 ("decide for me") escapes.
-type orMinusOne struct {
-	number
-	last bool // Kafka prints "[1,...,9] or -1", our own order otherwise
-}
-
-func (r orMinusOne) Check(name string, v any) error {
-	if v != nil && asFloat(v) == -1 {
-		return nil
-	}
-	if err := r.number.Check(name, v); err != nil {
-		return &ValueError{name, javaString(v), "Value must be " + r.describe()}
-	}
-	return nil
-}
-
-func (r orMinusOne) describe() string {
-	if r.hasMax {
-		return "between " + bound(r.min) + " and " + bound(r.max) + " or equal to -1"
-	}
-	return "at least " + bound(r.min) + " or equal to -1"
-}
-
-func (r orMinusOne) String() string {
-	if r.last {
-		return r.number.String() + " or -1"
-	}
-	return "-1 or " + r.number.String()
-}
-
 // oneOf is a closed set of strings; foldCase ignores case.
 type oneOf struct {
 	values   []string
@@ -126,8 +96,7 @@ func (o oneOf) String() string {
 // each checks every element of a list.
 type each struct{ oneOf }
 
-func listOf(values ...string) Validator        { return each{oneOf{values: values}} }
-func listOfAnyCase(values ...string) Validator { return each{oneOf{values, true}} }
+func listOf(values ...string) Validator { return each{oneOf{values: values}} }
 
 func (e each) Check(name string, v any) error {
 	list, _ := v.([]string)
@@ -139,17 +108,14 @@ func (e each) Check(name string, v any) error {
 	return nil
 }
 
-// String does not tell that case is ignored, as Kafka does not.
-func (e each) String() string { return "[" + strings.Join(e.values, ", ") + "]" }
-
 // rule is a validator made of a function that names what is broken.
 type rule struct {
 	text  string
-	check func(v any) string
+	check func(name string, v any) string
 }
 
 func (r rule) Check(name string, v any) error {
-	if broken := r.check(v); broken != "" {
+	if broken := r.check(name, v); broken != "" {
 		return &ValueError{name, javaString(v), broken}
 	}
 	return nil
@@ -157,14 +123,14 @@ func (r rule) Check(name string, v any) error {
 
 func (r rule) String() string { return r.text }
 
-var nonEmpty = rule{"non-empty string", func(v any) string {
+var nonEmpty = rule{"non-empty string", func(_ string, v any) string {
 	if s, ok := v.(string); ok && s == "" {
 		return "String must be non-empty"
 	}
 	return ""
 }}
 
-var nonNull = rule{"non-null string", func(v any) string {
+var nonNull = rule{"non-null string", func(_ string, v any) string {
 	if v == nil {
 		return "entry must be non null"
 	}
@@ -173,7 +139,7 @@ var nonNull = rule{"non-null string", func(v any) string {
 
 // throttledReplicas are the lists of KIP-73: "*", nothing, or
 // partition:broker pairs.
-var throttledReplicas = rule{"[partitionId]:[brokerId],[partitionId]:[brokerId],...", func(v any) string {
+var throttledReplicas = rule{"[partitionId]:[brokerId],[partitionId]:[brokerId],...", func(name string, v any) string {
 	list, _ := v.([]string)
 	if len(list) == 1 && javaTrim(list[0]) == "*" {
 		return ""
@@ -184,7 +150,7 @@ var throttledReplicas = rule{"[partitionId]:[brokerId],[partitionId]:[brokerId],
 		}
 		partition, broker, ok := strings.Cut(pair, ":")
 		if !ok || !digits(partition) || !digits(broker) {
-			return "the value must be the literal '*' or a list of replicas in the following format: " +
+			return name + " must be the literal '*' or a list of replicas in the following format: " +
 				"[partitionId]:[brokerId],[partitionId]:[brokerId],..."
 		}
 	}
@@ -202,7 +168,7 @@ func classes(known ...string) Validator {
 	if len(known) > 0 {
 		text = "one of " + strings.Join(known, ", ")
 	}
-	return rule{text, func(v any) string {
+	return rule{text, func(_ string, v any) string {
 		names, _ := v.([]string)
 		if s, ok := v.(string); ok {
 			names = []string{s}
@@ -218,11 +184,11 @@ func classes(known ...string) Validator {
 }
 
 // authorizers are the values of authorizer.class.name.
-var authorizers = rule{"non-null string", func(v any) string {
-	if broken := nonNull.check(v); broken != "" {
+var authorizers = rule{"non-null string", func(name string, v any) string {
+	if broken := nonNull.check(name, v); broken != "" {
 		return broken
 	}
-	return classes("kafka.security.authorizer.AclAuthorizer").(rule).check(v)
+	return classes("kafka.security.authorizer.AclAuthorizer").(rule).check(name, v)
 }}
 
 // Kafka's own handlers for OAUTHBEARER, which security/sasl has equals of.
@@ -235,10 +201,26 @@ const (
 )
 
 // protocolVersion accepts what ParseProtocolVersion does.
-var protocolVersion = rule{"a version of Kafka from 0.8.0 to 4.0-IV1, as 3.9 or 3.9-IV0", func(v any) string {
+var protocolVersion = rule{"a version of Kafka from 0.8.0 to 3.9, as 3.8 or 3.8-IV0", func(_ string, v any) string {
 	s, _ := v.(string)
 	if _, err := ParseProtocolVersion(s); err != nil {
 		return err.Error()
+	}
+	return ""
+}}
+
+// gzipLevel is gzip's range of levels, or -1 for its own default.
+var gzipLevel = rule{"[1,...,9] or -1", func(_ string, v any) string {
+	if f := asFloat(v); f != -1 && (f < 1 || f > 9) {
+		return "Value must be between 1 and 9 or equal to -1"
+	}
+	return ""
+}}
+
+// poolSize is a number of workers, or -1 to follow another property.
+var poolSize = rule{"-1 or [1,...]", func(_ string, v any) string {
+	if f := asFloat(v); f != -1 && f < 1 {
+		return "Value can be -1 or greater than 0"
 	}
 	return ""
 }}
