@@ -26,7 +26,7 @@ func bomb(t testing.TB, c Codec, n int) Batch {
 }
 
 func TestValidationStreamsBombs(t *testing.T) {
-	const size, most = 64 << 20, 8 << 20 // zstd's window is 2 MiB, lz4's blocks 64 KiB
+	const size, most = 32 << 20, 8 << 20 // zstd's window is 2 MiB, lz4's blocks 64 KiB
 	for _, c := range codecs[1:] {
 		b := bomb(t, c, size)
 		var sum Summary
@@ -42,7 +42,7 @@ func TestValidationStreamsBombs(t *testing.T) {
 }
 
 func TestConversionStreamsBombs(t *testing.T) {
-	const record, count, most = 512 << 10, 128, 24 << 20
+	const record, count, most = 512 << 10, 64, 16 << 20
 	var bl Builder
 	bl.Reset(Spec{Codec: Gzip})
 	for range count {
