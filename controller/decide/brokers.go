@@ -6,14 +6,15 @@ import (
 
 	"github.com/gregor-mq/gregor/wire"
 	"github.com/gregor-mq/gregor/zk"
+	"github.com/gregor-mq/gregor/znode"
 )
 
 // brokerChange finds out which brokers are new, dead, or came back under the
 // same id (bounced), and lets them start or fail.
 func (s *State) brokerChange() {
-	s.znodes([]Op{{Kind: OpList, Path: pathBrokers, Watch: true}}, func(results []Result) {
+	s.znodes([]Op{{Kind: OpList, Path: znode.BrokerIDsPath, Watch: true}}, func(results []Result) {
 		if err := results[0].Err; err != zk.OK {
-			s.note("list %s: %v", pathBrokers, err)
+			s.note("list %s: %v", znode.BrokerIDsPath, err)
 			return
 		}
 		s.readBrokers(results[0].Children, s.compareBrokers)
@@ -138,7 +139,7 @@ func (s *State) loseReplicas(rs []replicaOf) {
 
 // brokerModified takes over changed listeners or features of a broker.
 func (s *State) brokerModified(id int32) {
-	s.znodes([]Op{{Kind: OpRead, Path: pathBroker(id), Watch: true}}, func(results []Result) {
+	s.znodes([]Op{{Kind: OpRead, Path: znode.BrokerPath(id), Watch: true}}, func(results []Result) {
 		old, r := s.brokers[id], results[0]
 		if r.Err != zk.OK || old == nil {
 			return

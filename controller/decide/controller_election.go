@@ -7,6 +7,7 @@ import (
 
 	"github.com/gregor-mq/gregor/wire"
 	"github.com/gregor-mq/gregor/zk"
+	"github.com/gregor-mq/gregor/znode"
 )
 
 // handle starts the program of an event. Most duties are the active
@@ -48,8 +49,8 @@ func (s *State) setController(id int32) {
 // not.
 func (s *State) learnController() {
 	s.znodes([]Op{
-		{Kind: OpExists, Path: pathController, Watch: true},
-		{Kind: OpRead, Path: pathController},
+		{Kind: OpExists, Path: znode.ControllerPath, Watch: true},
+		{Kind: OpRead, Path: znode.ControllerPath},
 	}, func(results []Result) {
 		r := results[1]
 		s.vacant = r.Err == zk.ErrNoNode
@@ -57,13 +58,14 @@ func (s *State) learnController() {
 			s.setController(-1)
 			return
 		}
-		id, err := decodeController(r.Data)
+		n, err := znode.DecodeController(znode.ControllerPath, r.Data)
 		if err != nil {
 			// An abnormal value names nobody, but the node is there: nothing can be
 			// done until it goes.
 			s.note("%v", err)
+			n.BrokerID = -1
 		}
-		s.setController(id)
+		s.setController(n.BrokerID)
 	})
 }
 
@@ -94,7 +96,7 @@ func (s *State) campaign() {
 	s.prog.rescue = s.giveUp
 	s.readEpoch(func(epoch, version int32) {
 		s.znodes([]Op{{
-			Kind: OpElect, Path: pathController, Version: version, Epoch: epoch + 1,
+			Kind: OpElect, Path: znode.ControllerPath, Version: version, Epoch: epoch + 1,
 			Data: encodeController(s.cfg.BrokerID, s.now),
 		}}, func(results []Result) { s.campaigned(results[0], epoch+1) })
 	})
@@ -103,26 +105,26 @@ func (s *State) campaign() {
 // readEpoch reads /controller_epoch, making it when this is the cluster's first
 // controller.
 func (s *State) readEpoch(next func(epoch, version int32)) {
-	s.znodes([]Op{{Kind: OpRead, Path: pathControllerEpoch}}, func(results []Result) {
+	s.znodes([]Op{{Kind: OpRead, Path: znode.ControllerEpochPath}}, func(results []Result) {
 		r := results[0]
 		switch r.Err {
 		case zk.OK:
-			epoch, err := strconv.ParseInt(string(r.Data), 10, 32)
+			epoch, err := znode.DecodeControllerEpoch(znode.ControllerEpochPath, r.Data)
 			if err != nil {
-				s.abort(fmt.Errorf("%s: %w", pathControllerEpoch, err))
+				s.abort(err)
 				return
 			}
-			next(int32(epoch), r.Stat.Version)
+			next(epoch, r.Stat.Version)
 		case zk.ErrNoNode:
-			s.znodes([]Op{{Kind: OpCreate, Path: pathControllerEpoch, Data: []byte("0")}}, func(results []Result) {
+			s.znodes([]Op{{Kind: OpCreate, Path: znode.ControllerEpochPath, Data: znode.EncodeNumber(0)}}, func(results []Result) {
 				if err := results[0].Err; err != zk.OK && err != zk.ErrNodeExists {
-					s.abort(fmt.Errorf("create %s: %w", pathControllerEpoch, err))
+					s.abort(fmt.Errorf("create %s: %w", znode.ControllerEpochPath, err))
 					return
 				}
 				s.readEpoch(next)
 			})
 		default:
-			s.abort(fmt.Errorf("read %s: %w", pathControllerEpoch, r.Err))
+			s.abort(fmt.Errorf("read %s: %w", znode.ControllerEpochPath, r.Err))
 		}
 	})
 }
@@ -176,7 +178,7 @@ func (s *State) giveUp(error) {
 	s.resign()
 	s.then(func() {
 		s.znodes([]Op{{
-			Kind: OpRemove, Path: pathController, Version: anyVersion, Fence: true, FenceVersion: fence,
+			Kind: OpRemove, Path: znode.ControllerPath, Version: anyVersion, Fence: true, FenceVersion: fence,
 		}}, func([]Result) {})
 	})
 }
@@ -193,7 +195,7 @@ func (s *State) readBrokers(names []string, next func([]*Broker)) {
 	slices.Sort(ids)
 	var ops []Op
 	for _, id := range ids {
-		ops = append(ops, Op{Kind: OpRead, Path: pathBroker(id), Watch: true})
+		ops = append(ops, Op{Kind: OpRead, Path: znode.BrokerPath(id), Watch: true})
 	}
 	s.znodes(ops, func(results []Result) {
 		var out []*Broker
@@ -219,8 +221,8 @@ func (s *State) readBrokers(names []string, next func([]*Broker)) {
 // incompatible says which finalized feature a broker does not support, if any.
 func (s *State) incompatible(b *Broker) string {
 	for _, name := range sortedKeys(s.features) {
-		if level := s.features[name]; b.Features[name] < level {
-			return fmt.Sprintf("feature %s is finalized at %d and it supports %d", name, level, b.Features[name])
+		if level := s.features[name]; b.Features[name].Max < level {
+			return fmt.Sprintf("feature %s is finalized at %d and it supports %d", name, level, b.Features[name].Max)
 		}
 	}
 	return ""

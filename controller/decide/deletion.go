@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/gregor-mq/gregor/zk"
+	"github.com/gregor-mq/gregor/znode"
 )
 
 // deletion is how far a topic queued for deletion is.
@@ -19,9 +20,9 @@ type deletion struct {
 
 // topicDeletion takes over the children of /admin/delete_topics.
 func (s *State) topicDeletion() {
-	s.znodes([]Op{{Kind: OpList, Path: pathDeleteTopics, Watch: true}}, func(results []Result) {
+	s.znodes([]Op{{Kind: OpList, Path: znode.DeleteTopicsPath, Watch: true}}, func(results []Result) {
 		if err := results[0].Err; err != zk.OK {
-			s.note("list %s: %v", pathDeleteTopics, err)
+			s.note("list %s: %v", znode.DeleteTopicsPath, err)
 			return
 		}
 		var known, unknown []string
@@ -59,7 +60,7 @@ func (s *State) dropDeletionNodes(names []string) {
 	if len(names) > 0 {
 		s.note("not deleting topics %v", names)
 	}
-	s.removeAll(pathDeleteTopics, names)
+	s.removeAll(znode.DeleteTopicsPath, names)
 }
 
 // loadDeletions is what a new controller makes of /admin/delete_topics.
@@ -241,11 +242,11 @@ func (s *State) finishDeletions(topics []string) {
 		}
 		steps = append(steps,
 			func() { s.moveReplicas(rs, NonExistentReplica) },
-			func() { s.removeTree([]string{pathTopic(name)}, nil, 0) },
+			func() { s.removeTree([]string{znode.TopicPath(name)}, nil, 0) },
 			func() {
 				s.znodes([]Op{
 					{Kind: OpRemove, Path: pathTopicConfig(name), Version: anyVersion, Fence: true},
-					{Kind: OpRemove, Path: pathDeleteTopics + "/" + name, Version: anyVersion, Fence: true},
+					{Kind: OpRemove, Path: znode.DeleteTopicPath(name), Version: anyVersion, Fence: true},
 				}, func([]Result) {
 					s.dropTopic(name)
 					s.note("topic %s is deleted", name)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/gregor-mq/gregor/zk"
+	"github.com/gregor-mq/gregor/znode"
 )
 
 // firstBalance is when a new controller looks for imbalance the first time, as
@@ -12,7 +13,7 @@ import (
 const firstBalance = 5 * time.Second
 
 // watchedLists are the parents whose children the controller watches.
-var watchedLists = []string{pathBrokers, pathTopics, pathDeleteTopics, pathLogDirEvents, pathISRChanges}
+var watchedLists = []string{znode.BrokerIDsPath, znode.TopicsPath, znode.DeleteTopicsPath, znode.LogDirEventsPath, znode.ISRChangesPath}
 
 // failover is what a new controller does, in Kafka's order.
 func (s *State) failover() []func() {
@@ -42,8 +43,8 @@ func (s *State) loadContext() {
 		ops = append(ops, Op{Kind: OpList, Path: path, Watch: true})
 	}
 	ops = append(ops,
-		Op{Kind: OpExists, Path: pathPreferred, Watch: true},
-		Op{Kind: OpExists, Path: pathReassign, Watch: true})
+		Op{Kind: OpExists, Path: znode.PreferredElectionPath, Watch: true},
+		Op{Kind: OpExists, Path: znode.ReassignPath, Watch: true})
 	s.znodes(ops, func(results []Result) {
 		for i := range watchedLists {
 			if err := results[i].Err; err != zk.OK && err != zk.ErrNoNode {
@@ -54,8 +55,8 @@ func (s *State) loadContext() {
 		brokers, topics, deletions := results[0].Children, results[1].Children, results[2].Children
 		logDirs, isrs := results[3].Children, results[4].Children
 		s.then(
-			func() { s.removeAll(pathLogDirEvents, logDirs) },
-			func() { s.removeAll(pathISRChanges, isrs) },
+			func() { s.removeAll(znode.LogDirEventsPath, logDirs) },
+			func() { s.removeAll(znode.ISRChangesPath, isrs) },
 			func() { s.readBrokers(brokers, s.loadBrokers) },
 			func() { s.readTopics(topics, nil) },
 			s.loadStates,

@@ -7,49 +7,50 @@ import (
 
 	"github.com/gregor-mq/gregor/wire"
 	"github.com/gregor-mq/gregor/zk"
+	"github.com/gregor-mq/gregor/znode"
 )
 
 // setUpFeatures makes /feature say what this version says: enabled, in the
 // form of the configured protocol version (KIP-584). gregor, like Kafka 3.9 in
 // ZooKeeper mode, finalizes none of its own.
 func (s *State) setUpFeatures() {
-	s.znodes([]Op{{Kind: OpRead, Path: pathFeature}}, func(results []Result) {
+	s.znodes([]Op{{Kind: OpRead, Path: znode.FeaturePath}}, func(results []Result) {
 		r := results[0]
-		want := featureNode{enabled: s.cfg.FeatureVersion > 0, version: max(s.cfg.FeatureVersion, 1), levels: map[string]int16{}}
+		want := znode.Features{Enabled: s.cfg.FeatureVersion > 0, Version: int32(max(s.cfg.FeatureVersion, 1)), Levels: map[string]int16{}}
 		switch r.Err {
 		case zk.OK:
 		case zk.ErrNoNode:
-			s.writeFeatures(Op{Kind: OpCreate, Path: pathFeature, Data: want.encode()}, want)
+			s.writeFeatures(Op{Kind: OpCreate, Path: znode.FeaturePath, Data: want.Encode()}, want)
 			return
 		default:
-			s.abort(fmt.Errorf("read %s: %w", pathFeature, r.Err))
+			s.abort(fmt.Errorf("read %s: %w", znode.FeaturePath, r.Err))
 			return
 		}
-		is, err := decodeFeature(r.Data)
+		is, err := znode.DecodeFeatures(znode.FeaturePath, r.Data)
 		if err != nil {
 			// Whoever wrote it knows more than we do: it counts as no features.
 			s.note("%v", err)
 			return
 		}
-		if want.enabled && is.enabled {
-			want.levels = is.levels
+		if want.Enabled && is.Enabled {
+			want.Levels = is.Levels
 		}
-		if is.enabled == want.enabled && is.version == want.version && maps.Equal(is.levels, want.levels) {
-			s.features = is.levels
+		if is.Enabled == want.Enabled && is.Version == want.Version && maps.Equal(is.Levels, want.Levels) {
+			s.features = is.Levels
 			return
 		}
-		s.writeFeatures(Op{Kind: OpWrite, Path: pathFeature, Data: want.encode(), Version: anyVersion}, want)
+		s.writeFeatures(Op{Kind: OpWrite, Path: znode.FeaturePath, Data: want.Encode(), Version: anyVersion}, want)
 	})
 }
 
 // writeFeatures is not fenced, as in Kafka: the node is older than the epoch.
-func (s *State) writeFeatures(op Op, n featureNode) {
+func (s *State) writeFeatures(op Op, n znode.Features) {
 	s.znodes([]Op{op}, func(results []Result) {
 		if err := results[0].Err; err != zk.OK && err != zk.ErrNodeExists {
-			s.abort(fmt.Errorf("write %s: %w", pathFeature, err))
+			s.abort(fmt.Errorf("write %s: %w", znode.FeaturePath, err))
 			return
 		}
-		s.features = n.levels
+		s.features = n.Levels
 	})
 }
 
@@ -78,8 +79,8 @@ func (s *State) updateFeatures(ev UpdateFeatures) {
 		s.answer(out)
 		return
 	}
-	n := featureNode{enabled: true, version: s.cfg.FeatureVersion, levels: levels}
-	s.znodes([]Op{{Kind: OpWrite, Path: pathFeature, Data: n.encode(), Version: anyVersion}}, func(results []Result) {
+	n := znode.Features{Enabled: true, Version: int32(s.cfg.FeatureVersion), Levels: levels}
+	s.znodes([]Op{{Kind: OpWrite, Path: znode.FeaturePath, Data: n.Encode(), Version: anyVersion}}, func(results []Result) {
 		if err := results[0].Err; err != zk.OK {
 			for i := range out.Items {
 				if out.Items[i].Err == 0 {

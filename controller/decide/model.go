@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+
+	"github.com/gregor-mq/gregor/znode"
 )
 
 // NoLeader is the leader id of a partition without one.
@@ -29,25 +31,16 @@ func compareTP(a, b TopicPartition) int {
 	return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
 }
 
-// Endpoint is one advertised listener of a broker.
-type Endpoint struct {
-	Listener string
-	Host     string
-	Port     int32
-	// Protocol is Kafka's number: 0 PLAINTEXT, 1 SSL, 2 SASL_PLAINTEXT, 3 SASL_SSL.
-	Protocol int16
-}
-
 // Broker is a registered broker.
 type Broker struct {
 	ID int32
 	// Epoch is the czxid of /brokers/ids/N: it grows with every registration.
 	Epoch     int64
-	Endpoints []Endpoint
+	Endpoints []znode.Endpoint
 	// Rack is nil when broker.rack is unset.
 	Rack *string
-	// Features maps a supported feature to its highest version.
-	Features map[string]int16
+	// Features are the supported ones.
+	Features map[string]znode.VersionRange
 }
 
 // Assignment says which brokers hold a partition (KIP-455).

@@ -1,6 +1,9 @@
 package decide
 
-import "github.com/gregor-mq/gregor/zk"
+import (
+	"github.com/gregor-mq/gregor/zk"
+	"github.com/gregor-mq/gregor/znode"
+)
 
 // readNotifications reads and then deletes the children of a notification
 // node. next does the work between the two; it may push steps.
@@ -33,16 +36,16 @@ func (s *State) readNotifications(parent string, next func(data [][]byte)) {
 // isrChange handles notifications of leaders older than 2.7, which write their
 // state nodes themselves.
 func (s *State) isrChange() {
-	s.readNotifications(pathISRChanges, func(data [][]byte) {
+	s.readNotifications(znode.ISRChangesPath, func(data [][]byte) {
 		set := map[*partition]bool{}
 		for _, d := range data {
-			tps, err := decodeISRChange(d)
+			tps, err := znode.DecodePartitions(znode.ISRChangesPath, d)
 			if err != nil {
 				s.note("ignoring an ISR notification: %v", err)
 				continue
 			}
 			for _, tp := range tps {
-				if p := s.partition(tp); p != nil {
+				if p := s.partition(TopicPartition(tp)); p != nil {
 					set[p] = true
 				}
 			}
@@ -63,10 +66,10 @@ func (s *State) isrChange() {
 // logDirChange asks brokers that lost a log directory for all their replicas;
 // the answers tell which are offline.
 func (s *State) logDirChange() {
-	s.readNotifications(pathLogDirEvents, func(data [][]byte) {
+	s.readNotifications(znode.LogDirEventsPath, func(data [][]byte) {
 		set := map[int32]bool{}
 		for _, d := range data {
-			id, err := decodeLogDirEvent(d)
+			id, err := znode.DecodeLogDirEvent(znode.LogDirEventsPath, d)
 			if err != nil {
 				s.note("ignoring a log dir notification: %v", err)
 				continue

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/gregor-mq/gregor/zk"
+	"github.com/gregor-mq/gregor/znode"
 )
 
 // PartitionState is where a partition is in its life.
@@ -122,7 +123,7 @@ func (s *State) initialise(ps []*partition) {
 	var ops []Op
 	for i, p := range able {
 		if i == 0 || able[i-1].topic != p.topic {
-			ops = append(ops, fencedCreate(pathPartitions(p.topic.name), nil))
+			ops = append(ops, fencedCreate(znode.PartitionsPath(p.topic.name), nil))
 		}
 	}
 	for _, p := range able {
@@ -284,14 +285,13 @@ func (s *State) takeState(p *partition, r Result) string {
 	default:
 		return fmt.Sprintf("reading its state: %v", r.Err)
 	}
-	l, err := decodeState(r.Data)
+	l, err := decodeState(pathState(p.tp()), r)
 	if err != nil {
 		return err.Error()
 	}
 	if l.ControllerEpoch > s.epoch {
 		return fmt.Sprintf("its state was written by a later controller, of epoch %d", l.ControllerEpoch)
 	}
-	l.PartitionEpoch = r.Stat.Version
 	p.lead = &l
 	return ""
 }
@@ -323,7 +323,7 @@ func (s *State) uncleanAllowed(ps []*partition, how strategy, next func(map[stri
 		for i, name := range ask {
 			allowed[name] = s.cfg.UncleanElection
 			if results[i].Err == zk.OK {
-				if v, ok := decodeUnclean(results[i].Data); ok {
+				if v, ok := decodeUnclean(ops[i].Path, results[i].Data); ok {
 					allowed[name] = v
 				}
 			}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/gregor-mq/gregor/wire"
 	"github.com/gregor-mq/gregor/zk"
+	"github.com/gregor-mq/gregor/znode"
 )
 
 // autoBalance elects preferred leaders for brokers that lead too few of the
@@ -39,9 +40,10 @@ func (s *State) autoBalance() {
 // preferredNode does what /admin/preferred_replica_election asks for, deletes
 // the node, and watches for the next.
 func (s *State) preferredNode() {
-	s.readPreferred(func(tps []TopicPartition) {
+	s.readPreferred(func(tps []znode.TopicPartition) {
 		var ps []*partition
-		for _, tp := range tps {
+		for _, n := range tps {
+			tp := TopicPartition(n)
 			p := s.partition(tp)
 			switch {
 			case p == nil:
@@ -63,21 +65,21 @@ func (s *State) preferredNode() {
 
 // readPreferred reads the node and arms its watch; next runs only when there is
 // one.
-func (s *State) readPreferred(next func([]TopicPartition)) {
+func (s *State) readPreferred(next func([]znode.TopicPartition)) {
 	s.znodes([]Op{
-		{Kind: OpExists, Path: pathPreferred, Watch: true},
-		{Kind: OpRead, Path: pathPreferred},
+		{Kind: OpExists, Path: znode.PreferredElectionPath, Watch: true},
+		{Kind: OpRead, Path: znode.PreferredElectionPath},
 	}, func(results []Result) {
 		switch r := results[1]; r.Err {
 		case zk.OK:
-			tps, err := decodePreferred(r.Data)
+			tps, err := znode.DecodePartitions(znode.PreferredElectionPath, r.Data)
 			if err != nil {
-				s.note("ignoring %s: %v", pathPreferred, err)
+				s.note("ignoring %s: %v", znode.PreferredElectionPath, err)
 			}
 			next(tps)
 		case zk.ErrNoNode:
 		default:
-			s.note("read %s: %v", pathPreferred, r.Err)
+			s.note("read %s: %v", znode.PreferredElectionPath, r.Err)
 		}
 	})
 }
@@ -86,8 +88,8 @@ func (s *State) readPreferred(next func([]TopicPartition)) {
 // that; looking once more arms one for the next creation.
 func (s *State) dropPreferred() {
 	s.znodes([]Op{
-		{Kind: OpRemove, Path: pathPreferred, Version: anyVersion, Fence: true},
-		{Kind: OpExists, Path: pathPreferred, Watch: true},
+		{Kind: OpRemove, Path: znode.PreferredElectionPath, Version: anyVersion, Fence: true},
+		{Kind: OpExists, Path: znode.PreferredElectionPath, Watch: true},
 	}, func(results []Result) {
 		if results[1].Err == zk.OK {
 			s.emit(Enqueue{PreferredElectionNode{}}) // made in between

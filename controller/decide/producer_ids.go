@@ -1,14 +1,10 @@
 package decide
 
 import (
-	"math"
-
 	"github.com/gregor-mq/gregor/wire"
 	"github.com/gregor-mq/gregor/zk"
+	"github.com/gregor-mq/gregor/znode"
 )
-
-// producerIDBlock is how many producer ids a broker gets at a time.
-const producerIDBlock = 1000
 
 // allocateProducerIDs hands the next block of ids to a broker. The node is
 // guarded by its own version, not by the controller epoch, for before IBP 3.0
@@ -25,34 +21,34 @@ func (s *State) allocateProducerIDs(ev AllocateProducerIDs) {
 }
 
 func (s *State) nextBlock(broker int32, round int) {
-	s.znodes([]Op{{Kind: OpRead, Path: pathProducerIDs}}, func(results []Result) {
+	s.znodes([]Op{{Kind: OpRead, Path: znode.ProducerIDBlockPath}}, func(results []Result) {
 		r := results[0]
 		if r.Err != zk.OK {
-			s.note("read %s: %v", pathProducerIDs, r.Err)
+			s.note("read %s: %v", znode.ProducerIDBlockPath, r.Err)
 			s.answer(Failed{wire.CodeUnknownServerError})
 			return
 		}
-		first := int64(0)
+		block := znode.FirstProducerIDs(broker)
 		if len(r.Data) > 0 {
-			end, err := decodeProducerIDs(r.Data)
-			if err != nil || end > math.MaxInt64-producerIDBlock-1 {
+			last, err := znode.DecodeProducerIDs(znode.ProducerIDBlockPath, r.Data)
+			next, ok := last.Next(broker)
+			if err != nil || !ok {
 				s.note("no producer ids after %q: %v", r.Data, err)
 				s.answer(Failed{wire.CodeUnknownServerError})
 				return
 			}
-			first = end + 1
+			block = next
 		}
 		s.znodes([]Op{{
-			Kind: OpWrite, Path: pathProducerIDs, Version: r.Stat.Version,
-			Data: encodeProducerIDs(broker, first, first+producerIDBlock-1),
+			Kind: OpWrite, Path: znode.ProducerIDBlockPath, Version: r.Stat.Version, Data: block.Encode(),
 		}}, func(results []Result) {
 			switch err := results[0].Err; {
 			case err == zk.OK:
-				s.answer(ProducerIDs{First: first, Count: producerIDBlock})
+				s.answer(ProducerIDs{First: block.Start, Count: znode.ProducerIDBlockSize})
 			case err == zk.ErrBadVersion && round < maxConflicts:
 				s.nextBlock(broker, round+1)
 			default:
-				s.note("write %s: %v", pathProducerIDs, err)
+				s.note("write %s: %v", znode.ProducerIDBlockPath, err)
 				s.answer(Failed{wire.CodeUnknownServerError})
 			}
 		})

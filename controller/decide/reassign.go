@@ -6,6 +6,7 @@ import (
 
 	"github.com/gregor-mq/gregor/wire"
 	"github.com/gregor-mq/gregor/zk"
+	"github.com/gregor-mq/gregor/znode"
 )
 
 // alterReassignments begins, replaces or cancels reassignments (KIP-455). What
@@ -127,20 +128,20 @@ func (s *State) reassignmentNode(done map[*partition]bool) {
 // is one. A node that cannot be read stays, as its writer may want to see it.
 func (s *State) readReassignNode(next func(items []Reassignment, version int32)) {
 	s.znodes([]Op{
-		{Kind: OpExists, Path: pathReassign, Watch: true},
-		{Kind: OpRead, Path: pathReassign},
+		{Kind: OpExists, Path: znode.ReassignPath, Watch: true},
+		{Kind: OpRead, Path: znode.ReassignPath},
 	}, func(results []Result) {
 		switch r := results[1]; r.Err {
 		case zk.OK:
-			items, err := decodeReassign(r.Data)
+			items, err := decodeReassignments(r.Data)
 			if err != nil {
-				s.note("ignoring %s: %v", pathReassign, err)
+				s.note("ignoring %s: %v", znode.ReassignPath, err)
 				return
 			}
 			next(items, r.Stat.Version)
 		case zk.ErrNoNode:
 		default:
-			s.note("read %s: %v", pathReassign, r.Err)
+			s.note("read %s: %v", znode.ReassignPath, r.Err)
 		}
 	})
 }
@@ -153,15 +154,15 @@ func (s *State) leaveReassignNode(out func(TopicPartition, []int32) bool) {
 		switch {
 		case len(left) == 0:
 			s.znodes([]Op{
-				{Kind: OpRemove, Path: pathReassign, Version: version, Fence: true},
-				{Kind: OpExists, Path: pathReassign, Watch: true},
+				{Kind: OpRemove, Path: znode.ReassignPath, Version: version, Fence: true},
+				{Kind: OpExists, Path: znode.ReassignPath, Watch: true},
 			}, func(results []Result) {
 				if results[1].Err == zk.OK {
 					s.emit(Enqueue{ReassignmentNode{}})
 				}
 			})
 		case len(left) < len(items):
-			s.znodes([]Op{{Kind: OpWrite, Path: pathReassign, Data: encodeReassign(left), Version: version, Fence: true}}, func([]Result) {})
+			s.znodes([]Op{{Kind: OpWrite, Path: znode.ReassignPath, Data: encodeReassignments(left), Version: version, Fence: true}}, func([]Result) {})
 		}
 	})
 }
@@ -340,21 +341,21 @@ func (s *State) writeAssignment(p *partition, a Assignment, next func(bool)) {
 
 func (s *State) rewriteTopic(p *partition, a Assignment, next func(bool), round int) {
 	name := p.topic.name
-	s.znodes([]Op{{Kind: OpRead, Path: pathTopic(name), Watch: true}}, func(results []Result) {
+	s.znodes([]Op{{Kind: OpRead, Path: znode.TopicPath(name), Watch: true}}, func(results []Result) {
 		n := s.takeTopic(name, results[0])
 		if n == nil {
 			next(false)
 			return
 		}
-		n.id, n.parts[p.id] = p.topic.id, a
-		s.znodes([]Op{{Kind: OpWrite, Path: pathTopic(name), Data: n.encode(), Version: n.version, Fence: true}}, func(results []Result) {
+		n.ID, n.Version, n.Partitions[p.id] = p.topic.id, 0, znode.Replicas(a)
+		s.znodes([]Op{{Kind: OpWrite, Path: znode.TopicPath(name), Data: n.Encode(), Version: n.version, Fence: true}}, func(results []Result) {
 			switch err := results[0].Err; {
 			case err == zk.OK:
 				next(true)
 			case err == zk.ErrBadVersion && round < maxConflicts:
 				s.rewriteTopic(p, a, next, round+1)
 			default:
-				s.note("write %s: %v", pathTopic(name), err)
+				s.note("write %s: %v", znode.TopicPath(name), err)
 				next(false)
 			}
 		})

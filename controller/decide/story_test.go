@@ -14,6 +14,7 @@ import (
 
 	"github.com/gregor-mq/gregor/wire"
 	"github.com/gregor-mq/gregor/zk"
+	"github.com/gregor-mq/gregor/znode"
 )
 
 var update = flag.Bool("update", false, "rewrite testdata")
@@ -232,9 +233,8 @@ func (w *world) broker(args []string) {
 // topic writes a topic's node: "topic t 0=1,2 1=2,1"; with "noid" as an old
 // tool would.
 func (w *world) topic(args []string) {
-	n := &topicNode{parts: map[int32]Assignment{}}
-	n.id = TopicID{1}
-	copy(n.id[1:], args[0])
+	n := znode.Topic{ID: TopicID{1}, Partitions: map[int32]znode.Replicas{}}
+	copy(n.ID[1:], args[0])
 	legacy := false
 	for _, a := range args[1:] {
 		if a == "noid" {
@@ -242,9 +242,9 @@ func (w *world) topic(args []string) {
 			continue
 		}
 		id, list, _ := strings.Cut(a, "=")
-		n.parts[atoi(w.t, id)] = Assignment{Replicas: ints(w.t, list)}
+		n.Partitions[atoi(w.t, id)] = znode.Replicas{Replicas: ints(w.t, list)}
 	}
-	data := n.encode()
+	data := n.Encode()
 	if legacy {
 		data = []byte(`{"version":1,"partitions":{"0":[1,2]}}`)
 	}

@@ -1,12 +1,15 @@
 package decide
 
-import "github.com/gregor-mq/gregor/zk"
+import (
+	"github.com/gregor-mq/gregor/zk"
+	"github.com/gregor-mq/gregor/znode"
+)
 
 // topicChange finds out which topics came and which went.
 func (s *State) topicChange() {
-	s.znodes([]Op{{Kind: OpList, Path: pathTopics, Watch: true}}, func(results []Result) {
+	s.znodes([]Op{{Kind: OpList, Path: znode.TopicsPath, Watch: true}}, func(results []Result) {
 		if err := results[0].Err; err != zk.OK {
-			s.note("list %s: %v", pathTopics, err)
+			s.note("list %s: %v", znode.TopicsPath, err)
 			return
 		}
 		var fresh []string
@@ -39,7 +42,7 @@ func (s *State) readTopics(names []string, added *[]*partition) {
 	names = sorted(names)
 	var ops []Op
 	for _, name := range names {
-		ops = append(ops, Op{Kind: OpRead, Path: pathTopic(name), Watch: true})
+		ops = append(ops, Op{Kind: OpRead, Path: znode.TopicPath(name), Watch: true})
 	}
 	nodes := make([]*topicNode, len(names))
 	s.then(
@@ -56,10 +59,10 @@ func (s *State) readTopics(names []string, added *[]*partition) {
 				if n == nil {
 					continue
 				}
-				t := s.addTopic(names[i], n.id)
+				t := s.addTopic(names[i], n.ID)
 				for _, id := range n.order() {
 					p := t.ensure(id)
-					p.assignment = n.parts[id]
+					p.assignment = Assignment(n.Partitions[id])
 					if added != nil {
 						*added = append(*added, p)
 					}
@@ -73,17 +76,16 @@ func (s *State) readTopics(names []string, added *[]*partition) {
 func (s *State) takeTopic(name string, r Result) *topicNode {
 	if r.Err != zk.OK {
 		if r.Err != zk.ErrNoNode {
-			s.note("read %s: %v", pathTopic(name), r.Err)
+			s.note("read %s: %v", znode.TopicPath(name), r.Err)
 		}
 		return nil
 	}
-	n, err := decodeTopic(r.Data)
+	n, err := znode.DecodeTopic(znode.TopicPath(name), r.Data)
 	if err != nil {
 		s.note("ignoring topic %s: %v", name, err)
 		return nil
 	}
-	n.version = r.Stat.Version
-	return n
+	return &topicNode{n, r.Stat.Version}
 }
 
 // giveIDs writes ids for topics that have none. A refused compare-and-set means
@@ -92,10 +94,10 @@ func (s *State) giveIDs(names []string, nodes []*topicNode, round int) {
 	var ops []Op
 	var at []int
 	for i, n := range nodes {
-		if n != nil && n.id == (TopicID{}) {
-			n.id = s.cfg.NewTopicID()
+		if n != nil && n.ID == (TopicID{}) {
+			n.ID, n.Version = s.cfg.NewTopicID(), 0
 			at = append(at, i)
-			ops = append(ops, Op{Kind: OpWrite, Path: pathTopic(names[i]), Data: n.encode(), Version: n.version, Fence: true})
+			ops = append(ops, Op{Kind: OpWrite, Path: znode.TopicPath(names[i]), Data: n.Encode(), Version: n.version, Fence: true})
 		}
 	}
 	s.znodes(ops, func(results []Result) {
@@ -113,7 +115,7 @@ func (s *State) giveIDs(names []string, nodes []*topicNode, round int) {
 		}
 		var reads []Op
 		for _, name := range again {
-			reads = append(reads, Op{Kind: OpRead, Path: pathTopic(name), Watch: true})
+			reads = append(reads, Op{Kind: OpRead, Path: znode.TopicPath(name), Watch: true})
 		}
 		s.then(
 			func() {
@@ -148,7 +150,7 @@ func (s *State) createPartitions(ps []*partition) {
 // partitionModified creates partitions that were added to a topic's node. Other
 // edits are ignored; a topic about to be deleted gets its old node back.
 func (s *State) partitionModified(name string) {
-	s.znodes([]Op{{Kind: OpRead, Path: pathTopic(name), Watch: true}}, func(results []Result) {
+	s.znodes([]Op{{Kind: OpRead, Path: znode.TopicPath(name), Watch: true}}, func(results []Result) {
 		t := s.topics[name]
 		n := s.takeTopic(name, results[0])
 		if n == nil || t == nil {
@@ -165,13 +167,13 @@ func (s *State) partitionModified(name string) {
 		case s.queued(name):
 			s.note("topic %s is being deleted: no partitions are added to it", name)
 			s.znodes([]Op{{
-				Kind: OpWrite, Path: pathTopic(name), Data: s.nodeOf(t).encode(), Version: n.version, Fence: true,
+				Kind: OpWrite, Path: znode.TopicPath(name), Data: nodeOf(t).Encode(), Version: n.version, Fence: true,
 			}}, func([]Result) {})
 		default:
 			var ps []*partition
 			for _, id := range added {
 				p := t.ensure(id)
-				p.assignment = n.parts[id]
+				p.assignment = Assignment(n.Partitions[id])
 				ps = append(ps, p)
 			}
 			s.createPartitions(ps)
@@ -180,11 +182,11 @@ func (s *State) partitionModified(name string) {
 }
 
 // nodeOf is the topic node that memory stands for.
-func (s *State) nodeOf(t *topic) *topicNode {
-	n := &topicNode{id: t.id, parts: map[int32]Assignment{}}
+func nodeOf(t *topic) znode.Topic {
+	n := znode.Topic{ID: t.id, Partitions: map[int32]znode.Replicas{}}
 	for _, p := range t.parts {
 		if len(p.assignment.Replicas) > 0 {
-			n.parts[p.id] = p.assignment
+			n.Partitions[p.id] = znode.Replicas(p.assignment)
 		}
 	}
 	return n

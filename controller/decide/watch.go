@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/gregor-mq/gregor/zk"
+	"github.com/gregor-mq/gregor/znode"
 )
 
 // FromWatch returns the event that a fired watch stands for. ok is false for
@@ -16,15 +17,15 @@ func FromWatch(ev zk.Event) (Event, bool) {
 		return fromChildren(ev.Path)
 	case zk.EventCreated:
 		switch ev.Path {
-		case pathPreferred:
+		case znode.PreferredElectionPath:
 			return PreferredElectionNode{}, true
-		case pathReassign:
+		case znode.ReassignPath:
 			return ReassignmentNode{}, true
-		case pathController:
+		case znode.ControllerPath:
 			return ControllerChange{}, true
 		}
 	case zk.EventDeleted:
-		if ev.Path == pathController {
+		if ev.Path == znode.ControllerPath {
 			return Reelect{}, true
 		}
 	case zk.EventDataChanged:
@@ -35,29 +36,29 @@ func FromWatch(ev zk.Event) (Event, bool) {
 
 func fromChildren(path string) (Event, bool) {
 	switch path {
-	case pathBrokers:
+	case znode.BrokerIDsPath:
 		return BrokerChange{}, true
-	case pathTopics:
+	case znode.TopicsPath:
 		return TopicChange{}, true
-	case pathDeleteTopics:
+	case znode.DeleteTopicsPath:
 		return TopicDeletion{}, true
-	case pathISRChanges:
+	case znode.ISRChangesPath:
 		return ISRChange{}, true
-	case pathLogDirEvents:
+	case znode.LogDirEventsPath:
 		return LogDirChange{}, true
 	}
 	return nil, false
 }
 
 func fromData(path string) (Event, bool) {
-	if path == pathController {
+	if path == znode.ControllerPath {
 		return ControllerChange{}, true
 	}
-	if rest, ok := strings.CutPrefix(path, pathBrokers+"/"); ok {
+	if rest, ok := strings.CutPrefix(path, znode.BrokerIDsPath+"/"); ok {
 		id, err := strconv.ParseInt(rest, 10, 32)
 		return BrokerModified{ID: int32(id)}, err == nil
 	}
-	if rest, ok := strings.CutPrefix(path, pathTopics+"/"); ok && !strings.Contains(rest, "/") {
+	if rest, ok := strings.CutPrefix(path, znode.TopicsPath+"/"); ok && !strings.Contains(rest, "/") {
 		return PartitionModified{Topic: rest}, true
 	}
 	return nil, false
