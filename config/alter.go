@@ -120,17 +120,19 @@ func alterList(scope Scope, current map[string]string, c Change) (string, error)
 	if !ok {
 		old = d.text
 	}
-	elements := javaSplit(old)
-	for _, e := range javaSplit(*c.Value) {
-		i := slices.Index(elements, e)
-		switch {
-		case c.Op == OpAppend && i < 0:
-			elements = append(elements, e)
-		case c.Op == OpSubtract && i >= 0:
-			elements = slices.Delete(elements, i, i+1)
+	count := map[string]int{} // of what one side holds
+	if c.Op == OpAppend {
+		for _, e := range javaSplit(old) {
+			count[e]++
 		}
+		fresh := slices.DeleteFunc(javaSplit(*c.Value), func(e string) bool { return count[e] > 0 })
+		return strings.Join(append(javaSplit(old), fresh...), ","), nil
 	}
-	return strings.Join(elements, ","), nil
+	for _, e := range javaSplit(*c.Value) {
+		count[e]++
+	}
+	left := slices.DeleteFunc(javaSplit(old), func(e string) bool { count[e]--; return count[e] >= 0 })
+	return strings.Join(left, ","), nil
 }
 
 // javaSplit is String.split(","): empty elements at the end are dropped.

@@ -41,7 +41,11 @@ func wanted(all, names []string) []string {
 	if len(names) == 0 {
 		return all
 	}
-	return slices.DeleteFunc(all, func(n string) bool { return !slices.Contains(names, n) })
+	asked := make(map[string]bool, len(names))
+	for _, n := range names {
+		asked[n] = true
+	}
+	return slices.DeleteFunc(all, func(n string) bool { return !asked[n] })
 }
 
 // Describe returns the settings of this broker, sorted by name.

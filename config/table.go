@@ -16,17 +16,17 @@ type row struct {
 	valid      Validator
 	importance Importance
 	mode       Mode
-	flag       flag
+	flag       mark
 	doc        string
 }
 
 // null is the default of a property that has none.
 const null = "\x00"
 
-type flag uint8
+type mark uint8
 
 const (
-	plain flag = iota
+	plain mark = iota
 	deprecated
 	internal
 )

@@ -134,8 +134,10 @@ func javaDouble(f float64) string {
 	switch {
 	case math.IsNaN(f):
 		return "NaN"
-	case math.IsInf(f, 0):
-		return strings.Replace(strconv.FormatFloat(f, 'f', -1, 64), "Inf", "Infinity", 1)[b2i(f > 0):]
+	case math.IsInf(f, 1):
+		return "Infinity"
+	case math.IsInf(f, -1):
+		return "-Infinity"
 	case f == 0 || math.Abs(f) >= 1e-3 && math.Abs(f) < 1e7:
 		s := strconv.FormatFloat(f, 'f', -1, 64)
 		if !strings.Contains(s, ".") {
@@ -152,12 +154,4 @@ func javaDouble(f float64) string {
 		sign = "-"
 	}
 	return mantissa + "E" + sign + strings.TrimLeft(exponent, "+-0")
-}
-
-// b2i cuts the plus sign that Go prints before infinity and Java does not.
-func b2i(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }
