@@ -2,6 +2,7 @@ package config
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -71,10 +72,8 @@ func (b *Broker) value(name string, types ...Type) any {
 func lookup(values map[string]any, name, base string, types ...Type) any {
 	d, ok := brokerByName[base]
 	must.Hold(ok, "property "+base+" is in the table")
-	for _, t := range types {
-		if d.Type == t {
-			return values[name]
-		}
+	if slices.Contains(types, d.Type) {
+		return values[name]
 	}
 	must.Bug("property %s is %s, asked for as %s", base, d.Type, types[0])
 	return nil
