@@ -68,18 +68,6 @@ func (r *reader) fail(err error) {
 // free returns how many bytes a claim may count on.
 func (r *reader) free() int { return len(r.src) - r.off - r.reserved }
 
-// next returns the offset of the next n bytes and steps over them. It returns
-// a negative offset when they are not there.
-func (r *reader) next(n int) int {
-	off := r.off
-	if len(r.src)-off < n {
-		r.fail(ErrShort)
-		return -1
-	}
-	r.off = off + n
-	return off
-}
-
 func (r *reader) bool() bool { return r.int8() != 0 }
 
 func (r *reader) int8() int8 {
@@ -92,39 +80,49 @@ func (r *reader) int8() int8 {
 	return int8(v)
 }
 
-func (r *reader) uint16() uint16 {
-	off := r.next(2)
-	if off < 0 {
+// The three that make up most of any message each are one call deep.
+
+func (r *reader) int16() int16 {
+	b := r.src[r.off:]
+	if len(b) < 2 {
+		r.fail(ErrShort)
 		return 0
 	}
-	return binary.BigEndian.Uint16(r.src[off:])
+	r.off += 2
+	return int16(binary.BigEndian.Uint16(b))
 }
 
-func (r *reader) uint32() uint32 {
-	off := r.next(4)
-	if off < 0 {
+func (r *reader) int32() int32 {
+	b := r.src[r.off:]
+	if len(b) < 4 {
+		r.fail(ErrShort)
 		return 0
 	}
-	return binary.BigEndian.Uint32(r.src[off:])
+	r.off += 4
+	return int32(binary.BigEndian.Uint32(b))
 }
 
-func (r *reader) uint64() uint64 {
-	off := r.next(8)
-	if off < 0 {
+func (r *reader) int64() int64 {
+	b := r.src[r.off:]
+	if len(b) < 8 {
+		r.fail(ErrShort)
 		return 0
 	}
-	return binary.BigEndian.Uint64(r.src[off:])
+	r.off += 8
+	return int64(binary.BigEndian.Uint64(b))
 }
 
-func (r *reader) int16() int16     { return int16(r.uint16()) }
-func (r *reader) int32() int32     { return int32(r.uint32()) }
-func (r *reader) int64() int64     { return int64(r.uint64()) }
-func (r *reader) float64() float64 { return math.Float64frombits(r.uint64()) }
+func (r *reader) uint16() uint16   { return uint16(r.int16()) }
+func (r *reader) float64() float64 { return math.Float64frombits(uint64(r.int64())) }
 
 func (r *reader) uuid() (u UUID) {
-	if off := r.next(len(u)); off >= 0 {
-		copy(u[:], r.src[off:])
+	b := r.src[r.off:]
+	if len(b) < len(u) {
+		r.fail(ErrShort)
+		return u
 	}
+	r.off += len(u)
+	copy(u[:], b)
 	return u
 }
 

@@ -74,7 +74,6 @@ const (
 	kInt8    kind = "int8"
 	kInt16   kind = "int16"
 	kUint16  kind = "uint16"
-	kUint32  kind = "uint32"
 	kInt32   kind = "int32"
 	kInt64   kind = "int64"
 	kFloat64 kind = "float64"
@@ -86,7 +85,7 @@ const (
 )
 
 // fixed holds the encoded sizes of the kinds that have one.
-var fixed = map[kind]int{kBool: 1, kInt8: 1, kInt16: 2, kUint16: 2, kUint32: 4, kInt32: 4, kInt64: 8, kFloat64: 8, kUUID: 16}
+var fixed = map[kind]int{kBool: 1, kInt8: 1, kInt16: 2, kUint16: 2, kInt32: 4, kInt64: 8, kFloat64: 8, kUUID: 16}
 
 func (f *field) versions() span { return orNone(f.Versions) }
 func (f *field) nullable() span { return orNone(f.Nullable).and(f.versions()) }

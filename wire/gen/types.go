@@ -9,7 +9,7 @@ import (
 // scalars maps a kind to its Go type, and to the suffix of the reader's and
 // writer's methods for it.
 var scalars = map[kind]string{
-	kBool: "bool", kInt8: "int8", kInt16: "int16", kUint16: "uint16", kUint32: "uint32", kInt32: "int32",
+	kBool: "bool", kInt8: "int8", kInt16: "int16", kUint16: "uint16", kInt32: "int32",
 	kInt64: "int64", kFloat64: "float64", kUUID: "UUID", kString: "string",
 }
 
