@@ -1,0 +1,194 @@
+package replica
+
+import (
+	"slices"
+	"time"
+
+	"github.com/gregor-mq/gregor/internal/env"
+	"github.com/gregor-mq/gregor/storage"
+	"github.com/gregor-mq/gregor/storage/producer"
+	"github.com/gregor-mq/gregor/wire"
+)
+
+// Acks of a produce request.
+const (
+	AcksNone   int16 = 0
+	AcksLeader int16 = 1
+	AcksAll    int16 = -1
+)
+
+// AppendRequest adds batches to one partition that this broker leads.
+type AppendRequest struct {
+	Topic     string
+	Partition int32
+	// Records are whole v2 batches, or a message set of magic 0 or 1. They are
+	// changed in place: offsets, leader epoch, maybe timestamps.
+	Records []byte
+	Acks    int16
+	// Timeout bounds the wait of AcksAll.
+	Timeout time.Duration
+	Origin  producer.Origin
+}
+
+// AppendResult answers an AppendRequest.
+type AppendResult struct {
+	// Err is nil, a wire.Code, or an error of storage or record.
+	Err           error
+	BaseOffset    int64
+	LastOffset    int64
+	LogAppendTime int64 // -1 unless the topic stamps append time
+	LogStart      int64
+}
+
+// ackWait is a produce request that waits until the watermark passes it.
+type ackWait struct {
+	after  int64 // the end offset of its records
+	result AppendResult
+	done   func(AppendResult)
+	timer  env.Timer
+}
+
+func failed(err error) AppendResult {
+	return AppendResult{Err: err, BaseOffset: -1, LastOffset: -1, LogAppendTime: -1, LogStart: -1}
+}
+
+// Append validates and writes, and calls done once: at once for acks 0 and 1
+// and for errors, and when the high watermark has passed for AcksAll. done may
+// run on another goroutine and must not block.
+func (m *Manager) Append(req *AppendRequest, done func(AppendResult)) {
+	p := m.lookup(req.Topic, req.Partition)
+	if p == nil {
+		done(failed(m.missing(PartitionName{Topic: req.Topic, Partition: req.Partition}, false)))
+		return
+	}
+	res, size := p.append(req)
+	if res.Err != nil {
+		done(res)
+		return
+	}
+	p.advance(size)
+	if req.Acks != AcksAll {
+		done(res)
+		return
+	}
+	p.await(&ackWait{after: res.LastOffset + 1, result: res, done: done}, req.Timeout)
+}
+
+func (p *Partition) append(req *AppendRequest) (res AppendResult, size int) {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	if err := p.checkLeaderLocked(-1); err != nil {
+		return failed(err), 0
+	}
+	if req.Acks == AcksAll && len(p.mu.isr) < p.minISRLocked() {
+		return failed(wire.CodeNotEnoughReplicas), 0
+	}
+	info, err := p.log.AppendLeader(req.Records, storage.AppendOptions{
+		LeaderEpoch: p.mu.leaderEpoch, Now: p.m.env.Clock.Now(), Origin: req.Origin,
+	})
+	if err != nil {
+		return failed(p.m.observe(err)), 0
+	}
+	if info.Rolled {
+		p.m.flushSoon(p.log)
+	}
+	return AppendResult{
+		BaseOffset: info.FirstOffset, LastOffset: info.LastOffset, LogAppendTime: info.LogAppendTime, LogStart: info.StartOffset,
+	}, info.Bytes
+}
+
+// minISRLocked is min.insync.replicas, bounded by the replication factor.
+func (p *Partition) minISRLocked() int {
+	return min(p.minISR, max(len(p.mu.replicas), 1))
+}
+
+// advance raises the high watermark as far as the in-sync replicas allow, and
+// tells those who wait. size is how many bytes were appended.
+func (p *Partition) advance(size int) {
+	p.mu.RLock()
+	// Replicas of other brokers report how far they are with their fetches;
+	// this broker alone in the ISR decides by itself.
+	alone := p.mu.role == roleLeader && len(p.mu.isr) == 1 && p.mu.isr[0] == p.m.cfg.BrokerID && p.minISRLocked() <= 1
+	p.mu.RUnlock()
+	if !alone {
+		return
+	}
+	p.water.Lock()
+	next := p.log.EndOffset()
+	if next <= p.log.HighWatermark() {
+		p.water.Unlock()
+		return
+	}
+	p.log.SetHighWatermark(next)
+	done := p.passedLocked(next)
+	p.water.Unlock()
+	p.m.watermarkMoved(p.log.Dir())
+	for _, w := range done {
+		w.timer.Stop()
+		w.done(w.result)
+	}
+	p.notify(size, false)
+}
+
+// passedLocked takes out the produce requests that the watermark has passed.
+func (p *Partition) passedLocked(hw int64) []*ackWait {
+	if len(p.water.waiting) == 0 {
+		return nil
+	}
+	var done, rest []*ackWait
+	for _, w := range p.water.waiting {
+		if w.after <= hw {
+			done = append(done, w)
+		} else {
+			rest = append(rest, w)
+		}
+	}
+	p.water.waiting = rest
+	return done
+}
+
+// await parks a produce request until the watermark passes it.
+func (p *Partition) await(w *ackWait, timeout time.Duration) {
+	if p.log.HighWatermark() >= w.after {
+		w.done(w.result)
+		return
+	}
+	p.water.Lock()
+	if p.log.HighWatermark() >= w.after {
+		p.water.Unlock()
+		w.done(w.result)
+		return
+	}
+	w.timer = p.m.env.Clock.AfterFunc(timeout, func() {
+		if p.withdraw(w) {
+			w.done(failed(wire.CodeRequestTimedOut))
+		}
+	})
+	p.water.waiting = append(p.water.waiting, w)
+	p.water.Unlock()
+}
+
+// withdraw removes w; it reports whether it was still waiting.
+func (p *Partition) withdraw(w *ackWait) bool {
+	p.water.Lock()
+	defer p.water.Unlock()
+	i := slices.Index(p.water.waiting, w)
+	if i < 0 {
+		return false
+	}
+	p.water.waiting = slices.Delete(p.water.waiting, i, i+1)
+	return true
+}
+
+// failAcks answers all waiting produce requests with an error: this broker
+// leads no more.
+func (p *Partition) failAcks(err error) {
+	p.water.Lock()
+	waiting := p.water.waiting
+	p.water.waiting = nil
+	p.water.Unlock()
+	for _, w := range waiting {
+		w.timer.Stop()
+		w.done(failed(err))
+	}
+}

@@ -1,0 +1,137 @@
+package replica
+
+import (
+	"github.com/gregor-mq/gregor/storage"
+	"github.com/gregor-mq/gregor/storage/producer"
+	"github.com/gregor-mq/gregor/wire"
+)
+
+// Special timestamps of ListOffsets.
+const (
+	LatestTimestamp        int64 = -1
+	EarliestTimestamp      int64 = -2
+	MaxTimestamp           int64 = -3 // KIP-734
+	EarliestLocalTimestamp int64 = -4 // KIP-405
+	LatestTieredTimestamp  int64 = -5 // KIP-1005
+)
+
+// FoundOffset answers one partition of ListOffsets.
+type FoundOffset struct {
+	Offset      int64 // -1: no such record
+	Timestamp   int64 // -1 for the special timestamps
+	LeaderEpoch int32 // -1: unknown
+}
+
+var notFound = FoundOffset{Offset: -1, Timestamp: -1, LeaderEpoch: -1}
+
+// ListOffset finds an offset by time. Consumers see no further than the high
+// watermark, those that read committed no further than the last stable offset;
+// replicas see all.
+func (m *Manager) ListOffset(topic string, partition int32, timestamp int64, isolation Isolation, replica, leaderEpoch int32) (FoundOffset, error) {
+	p := m.lookup(topic, partition)
+	if p == nil {
+		return notFound, m.missing(PartitionName{Topic: topic, Partition: partition}, false)
+	}
+	if err := p.checkLeader(leaderEpoch); err != nil {
+		return notFound, err
+	}
+	limit, err := p.visible(isolation, replica)
+	if err != nil {
+		return notFound, m.observe(err)
+	}
+	switch timestamp {
+	case LatestTimestamp:
+		return FoundOffset{Offset: limit, Timestamp: -1, LeaderEpoch: p.epochNow()}, nil
+	case EarliestTimestamp, EarliestLocalTimestamp:
+		start := p.log.StartOffset()
+		epoch, err := p.log.EpochFor(start)
+		return FoundOffset{Offset: start, Timestamp: -1, LeaderEpoch: epoch}, m.observe(err)
+	case LatestTieredTimestamp:
+		return notFound, nil // nothing is tiered
+	}
+	var found storage.TimeOffset
+	var ok bool
+	if timestamp == MaxTimestamp {
+		found, ok, err = p.log.MaxTimestamp()
+	} else {
+		found, ok, err = p.log.OffsetForTime(timestamp)
+	}
+	if err != nil {
+		return notFound, m.observe(err)
+	}
+	if !ok || timestamp != MaxTimestamp && found.Offset >= limit {
+		return notFound, nil
+	}
+	return FoundOffset{Offset: found.Offset, Timestamp: found.Timestamp, LeaderEpoch: found.LeaderEpoch}, nil
+}
+
+// visible is the end of what a reader may see.
+func (p *Partition) visible(isolation Isolation, replica int32) (int64, error) {
+	switch {
+	case replica >= 0:
+		return p.log.EndOffset(), nil
+	case isolation == ReadCommitted:
+		return p.log.LastStableOffset()
+	}
+	return p.log.HighWatermark(), nil
+}
+
+func (p *Partition) epochNow() int32 {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return p.mu.leaderEpoch
+}
+
+// EpochEnd answers OffsetForLeaderEpoch: the largest epoch at or below the one
+// asked for, and where it ends; -1, -1 when that is not known.
+func (m *Manager) EpochEnd(topic string, partition, epoch, knownLeaderEpoch int32) (found int32, end int64, err error) {
+	p := m.lookup(topic, partition)
+	if p == nil {
+		return -1, -1, m.missing(PartitionName{Topic: topic, Partition: partition}, false)
+	}
+	if err := p.checkLeader(knownLeaderEpoch); err != nil {
+		return -1, -1, err
+	}
+	found, end, err = p.log.EndOffsetForEpoch(epoch)
+	return found, end, m.observe(err)
+}
+
+// DeleteRecords moves the start of a log to an offset, -1 meaning the high
+// watermark, and returns the new start.
+func (m *Manager) DeleteRecords(topic string, partition int32, offset int64) (int64, error) {
+	p := m.lookup(topic, partition)
+	if p == nil {
+		return -1, m.missing(PartitionName{Topic: topic, Partition: partition}, false)
+	}
+	if err := p.checkLeader(-1); err != nil {
+		return -1, err
+	}
+	if !p.log.Config().Delete {
+		return -1, wire.CodePolicyViolation
+	}
+	hw := p.log.HighWatermark()
+	if offset == -1 {
+		offset = hw
+	}
+	if offset < 0 || offset > hw {
+		return -1, wire.CodeOffsetOutOfRange
+	}
+	if err := p.log.RaiseStart(offset); err != nil {
+		return -1, m.observe(err)
+	}
+	p.notify(0, false)
+	return p.log.StartOffset(), nil
+}
+
+// Producers lists the active producers of a partition.
+func (m *Manager) Producers(topic string, partition int32) ([]producer.Active, error) {
+	p := m.lookup(topic, partition)
+	if p == nil {
+		return nil, m.missing(PartitionName{Topic: topic, Partition: partition}, false)
+	}
+	if err := p.checkLeader(-1); err != nil {
+		return nil, err
+	}
+	list, err := p.log.ActiveProducers()
+	return list, m.observe(err)
+}

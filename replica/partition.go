@@ -1,0 +1,195 @@
+package replica
+
+import (
+	"sync"
+
+	"github.com/gregor-mq/gregor/storage"
+	"github.com/gregor-mq/gregor/wire"
+)
+
+// partitionKey names a partition on this broker.
+type partitionKey struct {
+	topic string
+	index int32
+}
+
+// role is what this broker does for a partition.
+type role uint8
+
+const (
+	roleNone     role = iota // known, but no leader was told yet
+	roleLeader               // serves clients
+	roleFollower             // copies a leader
+	roleOffline              // its log directory failed
+	roleGone                 // stopped or deleted
+)
+
+// Partition is one partition that this broker holds a replica of.
+type Partition struct {
+	key partitionKey
+	m   *Manager
+	log *storage.Log
+	// minISR is min.insync.replicas; guarded by mu.
+	minISR int
+
+	// mu guards the role. Appends hold it for reading, so that a broker that
+	// stopped leading appends no more; a role change holds it for writing.
+	mu struct {
+		sync.RWMutex
+		role           role
+		id             wire.UUID
+		leader         int32
+		leaderEpoch    int32
+		partitionEpoch int32
+		epochStart     int64 // end offset when this leader epoch began
+		isr            []int32
+		replicas       []int32
+		adding         []int32
+		removing       []int32
+		recovering     bool
+	}
+
+	subs struct {
+		sync.Mutex
+		head *entry // fetches to tell of news
+	}
+	// water orders changes of the high watermark, which itself lies in log and
+	// is read without a lock.
+	water struct {
+		sync.Mutex
+		waiting []*ackWait // produce requests that wait for it
+	}
+}
+
+func (p *Partition) topicID() wire.UUID {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return p.mu.id
+}
+
+// gone reports that the partition left this broker.
+func (p *Partition) gone() bool {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return p.mu.role == roleGone
+}
+
+func (p *Partition) subscribe(e *entry) {
+	p.subs.Lock()
+	defer p.subs.Unlock()
+	if e.linked {
+		return
+	}
+	e.linked, e.next, e.prev = true, p.subs.head, nil
+	if e.next != nil {
+		e.next.prev = e
+	}
+	p.subs.head = e
+}
+
+func (p *Partition) unsubscribe(e *entry) {
+	p.subs.Lock()
+	defer p.subs.Unlock()
+	if !e.linked {
+		return
+	}
+	if e.prev != nil {
+		e.prev.next = e.next
+	} else {
+		p.subs.head = e.next
+	}
+	if e.next != nil {
+		e.next.prev = e.prev
+	}
+	e.linked, e.prev, e.next = false, nil, nil
+}
+
+// notify tells the fetches that n more bytes are readable; urgent means that
+// something else than records happened.
+func (p *Partition) notify(n int, urgent bool) {
+	p.subs.Lock()
+	defer p.subs.Unlock()
+	for e := p.subs.head; e != nil; e = e.next {
+		e.mark(n, urgent)
+	}
+}
+
+// readRequest is what a fetch asks of one partition.
+type readRequest struct {
+	offset      int64
+	maxBytes    int
+	minOne      bool
+	leaderEpoch int32
+	isolation   Isolation
+	replica     int32
+}
+
+// checkLeaderLocked says whether this broker may serve the partition to who
+// knows a leader epoch (-1: any); the caller holds mu.
+func (p *Partition) checkLeaderLocked(known int32) error {
+	switch {
+	case p.mu.role == roleOffline:
+		return wire.CodeKafkaStorageError
+	case p.mu.role == roleGone:
+		return p.m.missing(PartitionName{Topic: p.key.topic, Partition: p.key.index}, false)
+	case known >= 0 && known < p.mu.leaderEpoch:
+		return wire.CodeFencedLeaderEpoch
+	case known > p.mu.leaderEpoch:
+		return wire.CodeUnknownLeaderEpoch
+	case p.mu.role != roleLeader:
+		return wire.CodeNotLeaderOrFollower
+	}
+	return nil
+}
+
+// checkLeader is checkLeaderLocked for who does not hold mu.
+func (p *Partition) checkLeader(known int32) error {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return p.checkLeaderLocked(known)
+}
+
+func (p *Partition) read(r readRequest, out *FetchedPartition) error {
+	if err := p.checkLeader(r.leaderEpoch); err != nil {
+		return err
+	}
+	out.HighWatermark, out.LogStart = p.log.HighWatermark(), p.log.StartOffset()
+	stable, err := p.log.LastStableOffset()
+	if err != nil {
+		return p.m.observe(err)
+	}
+	out.LastStable = stable
+	limit := out.HighWatermark
+	switch {
+	case r.replica >= 0:
+		limit = p.log.EndOffset()
+	case r.isolation == ReadCommitted:
+		limit = out.LastStable
+	}
+	if r.offset > p.log.EndOffset() || r.offset < out.LogStart {
+		return &storage.OffsetError{Offset: r.offset, Start: out.LogStart, End: p.log.EndOffset()}
+	}
+	if r.offset >= limit || r.maxBytes <= 0 && !r.minOne {
+		return nil
+	}
+	out.Span, err = p.log.Read(r.offset, limit, r.maxBytes, r.minOne)
+	if err != nil {
+		return p.m.observe(err)
+	}
+	if out.Span.Size() > 0 && r.isolation == ReadCommitted && r.replica < 0 {
+		return p.aborted(r.offset, out)
+	}
+	return nil
+}
+
+// aborted adds the aborted transactions that a read_committed consumer must
+// skip in what it gets.
+func (p *Partition) aborted(offset int64, out *FetchedPartition) error {
+	var err error
+	if out.Aborted, err = p.log.AbortedTxns(offset, p.log.SpanEnd(out.Span)); err != nil {
+		out.Span.Release()
+		out.Span = storage.Span{}
+		return p.m.observe(err)
+	}
+	return nil
+}
