@@ -68,7 +68,7 @@ func (g *group) allOffsets(requireStable bool) []TopicOffsets {
 // describe follows handleDescribeGroup: a group that is not there is Dead.
 func (m *Machine) describe(name string) DescribeReply {
 	g := m.groups[name]
-	if g == nil {
+	if g == nil || g.state == Dead {
 		return DescribeReply{Group: name, State: Dead.String()}
 	}
 	r := DescribeReply{Group: name, State: g.state.String(), ProtocolType: g.protocolType}
@@ -88,7 +88,7 @@ func (m *Machine) describe(name string) DescribeReply {
 // classicType is the only group type there is without KIP-848.
 const classicType = "classic"
 
-// list follows handleListGroups.
+// list follows handleListGroups. A dead group counts as gone.
 func (m *Machine) list(e *List) ListReply {
 	pass := func(filter []string, s string) bool {
 		return len(filter) == 0 || slices.ContainsFunc(filter, func(f string) bool { return strings.EqualFold(f, s) })
@@ -99,7 +99,7 @@ func (m *Machine) list(e *List) ListReply {
 	}
 	for _, name := range m.names() {
 		g := m.groups[name]
-		if pass(e.States, g.state.String()) {
+		if g.state != Dead && pass(e.States, g.state.String()) {
 			r.Groups = append(r.Groups, Listed{name, g.protocolType, g.state.String(), classicType})
 		}
 	}

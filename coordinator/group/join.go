@@ -122,15 +122,16 @@ func (m *Machine) joinKnown(g *group, e *Join) {
 	default:
 		// New metadata, or a leader that saw its topics change.
 		m.updateMember(g, mem, e)
-		m.prepareRebalance(g, fmt.Sprintf("member %s joined again: %s", mem.id, reason(e.Reason)))
+		m.prepareRebalance(g, fmt.Sprintf("member %s joined again%s", mem.id, because(e.Reason)))
 	}
 }
 
-func reason(s string) string {
-	if s == "" {
-		return "no reason given"
+// because adds the client's reason, if it gave one (KIP-800).
+func because(reason string) string {
+	if reason == "" {
+		return ""
 	}
-	return s
+	return ": " + reason
 }
 
 // validate checks that an instance id belongs to the member id, and that the
@@ -184,7 +185,7 @@ func (m *Machine) addMember(g *group, e *Join, id string) {
 	}
 	g.add(mem, e.ProtocolType)
 	m.renew(g, mem, newMemberTimeout)
-	m.prepareRebalance(g, fmt.Sprintf("member %s joined: %s", id, reason(e.Reason)))
+	m.prepareRebalance(g, fmt.Sprintf("member %s joined%s", id, because(e.Reason)))
 }
 
 // updateMember takes over what a rejoin brings and parks it.
@@ -217,7 +218,7 @@ func (m *Machine) replaceStatic(g *group, e *Join, mem *member, id string) {
 	}
 	m.updateMember(g, mem, e)
 
-	why := fmt.Sprintf("static member %s returned as %s: %s", *mem.instance, id, reason(e.Reason))
+	why := fmt.Sprintf("static member %s returned as %s%s", *mem.instance, id, because(e.Reason))
 	switch g.state {
 	case CompletingRebalance:
 		// The leader may be assigning to the old id already.
@@ -243,12 +244,14 @@ func (m *Machine) replaceStatic(g *group, e *Join, mem *member, id string) {
 		if mem.join != e.Ticket || g.state != Stable {
 			return
 		}
-		if code = groupCode(code); code != wire.CodeNone {
+		if code != wire.CodeNone {
 			r := g.joinReply(mem)
-			r.Code, r.Member, r.Leader = code, "", oldLeader
+			r.Code, r.Member, r.Leader = groupCode(code), "", oldLeader
 			m.answerJoin(g, mem, r)
-			g.describeMember(mem, oldProtocols, oldRebalance, oldSession)
-			g.rename(mem, oldID)
+			if !inLog(code) { // where the log has the new id, memory keeps it
+				g.describeMember(mem, oldProtocols, oldRebalance, oldSession)
+				g.rename(mem, oldID)
+			}
 			return
 		}
 		r := g.joinReply(mem)

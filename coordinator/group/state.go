@@ -77,6 +77,7 @@ type group struct {
 	supported map[string]int // protocol name to number of members
 	awaiting  int            // members with a parked join
 	unsynced  int            // members that owe a sync in this generation
+	assigning int32          // the last generation whose assignment was written
 	// subscribed are the topics members of a "consumer" group read; nil when
 	// that is not known, and then every topic counts as read.
 	subscribed map[string]struct{}

@@ -28,7 +28,9 @@ func (m *Machine) sync(e *Sync) {
 		m.answerSync(mem, SyncReply{Code: wire.CodeRebalanceInProgress})
 		mem.sync = e.Ticket
 		g.synced(mem)
-		if g.leader == mem.id {
+		// A leader that repeats its sync must not store twice: what the members
+		// were told first has to be what the log says last.
+		if g.leader == mem.id && g.assigning != g.generation {
 			m.assign(g, e.Assignments)
 		}
 	case Stable:
@@ -80,6 +82,7 @@ func (m *Machine) assign(g *group, assignments []Assignment) {
 		m.note(g, "the leader left out "+strings.Join(missing, ", "))
 	}
 	generation := g.generation
+	g.assigning = generation
 	m.writeGroup(g, assigned, func(code wire.Code) {
 		stored := g.value
 		g.value = nil
@@ -168,6 +171,6 @@ func (m *Machine) leaveOne(g *group, l LeavingMember) wire.Code {
 	} else if code := g.validate(id, l.Instance); code != wire.CodeNone {
 		return code
 	}
-	m.removeMember(g, g.members[id], fmt.Sprintf("member %s left: %s", id, reason(l.Reason)))
+	m.removeMember(g, g.members[id], fmt.Sprintf("member %s left%s", id, because(l.Reason)))
 	return wire.CodeNone
 }
