@@ -2,7 +2,6 @@ package znode
 
 import (
 	"math"
-	"net"
 	"regexp"
 	"slices"
 	"strconv"
@@ -21,16 +20,16 @@ type Endpoint struct {
 }
 
 // String returns the form in registrations, "NAME://host:port".
-func (e Endpoint) String() string {
+func (e Endpoint) String() string { return e.Listener + "://" + e.Addr() }
+
+// Addr returns host:port for dialling, IPv6 addresses in brackets.
+func (e Endpoint) Addr() string {
 	host := e.Host
 	if strings.Contains(host, ":") {
 		host = "[" + host + "]"
 	}
-	return e.Listener + "://" + host + ":" + strconv.Itoa(int(e.Port))
+	return host + ":" + itoa(e.Port)
 }
-
-// Addr returns host:port for dialling.
-func (e Endpoint) Addr() string { return net.JoinHostPort(e.Host, strconv.Itoa(int(e.Port))) }
 
 // protocols are the security protocols there are, in Kafka's order.
 var protocols = []string{"PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"}
@@ -86,12 +85,15 @@ func (b Broker) Encode() []byte {
 	}
 	w.int("jmx_port", int64(b.JMXPort))
 	plain := slices.IndexFunc(b.Endpoints, func(e Endpoint) bool { return e.Protocol == "PLAINTEXT" })
-	if plain >= 0 {
-		w.int("port", int64(b.Endpoints[plain].Port))
-		w.text("host", b.Endpoints[plain].Host)
-	} else {
-		w.int("port", -1)
+	var first Endpoint
+	if first.Port = -1; plain >= 0 {
+		first = b.Endpoints[plain]
+	}
+	w.int("port", int64(first.Port))
+	if first.Host == "" {
 		w.null("host")
+	} else {
+		w.text("host", first.Host)
 	}
 	w.int("version", int64(b.Version))
 	w.number("timestamp", b.Timestamp)
@@ -164,7 +166,7 @@ func decodeEndpoints(o *object) []Endpoint {
 func decodeFeatureRanges(o *object) map[string]VersionRange {
 	features := o.child("features")
 	var out map[string]VersionRange
-	for _, name := range features.keys() {
+	for name := range features.keys() {
 		f := features.child(name)
 		lo, hi := f.int32("min_version"), f.int32("max_version")
 		if lo < 0 || hi < lo || hi > math.MaxInt16 {

@@ -10,7 +10,8 @@ const NoKRaftEpoch = -1
 
 // Controller is who was elected (ControllerPath).
 type Controller struct {
-	// Version is 2; 1 lacks KRaftEpoch.
+	// Version is what was read: 2, or 1 without KRaftEpoch. Encode always
+	// writes 2.
 	Version  int32
 	BrokerID int32
 	// Timestamp is in milliseconds since 1970.
@@ -20,20 +21,14 @@ type Controller struct {
 	KRaftEpoch int32
 }
 
-// Encode writes the node in its version, 2 when that is 0.
+// Encode writes the node in version 2.
 func (c Controller) Encode() []byte {
-	version := c.Version
-	if version == 0 {
-		version = 2
-	}
 	var w writer
 	w.open()
-	w.int("version", int64(version))
+	w.int("version", 2)
 	w.int("brokerid", int64(c.BrokerID))
 	w.number("timestamp", c.Timestamp)
-	if version >= 2 {
-		w.int("kraftControllerEpoch", int64(c.KRaftEpoch))
-	}
+	w.int("kraftControllerEpoch", int64(c.KRaftEpoch))
 	w.close()
 	return w.done()
 }
@@ -194,7 +189,7 @@ func DecodeFeatures(path string, data []byte) (Features, error) {
 	}
 	o.need("features")
 	levels := o.child("features")
-	for _, name := range levels.keys() {
+	for name := range levels.keys() {
 		c := levels.child(name)
 		hi := c.int32("max_version_level")
 		lo := int32(1)

@@ -1,7 +1,5 @@
 package znode
 
-import "encoding/json"
-
 // EncodeConfig writes the overrides of an entity (EntityConfigPath).
 func EncodeConfig(config map[string]string) []byte {
 	var w writer
@@ -20,10 +18,9 @@ func DecodeConfig(path string, data []byte) (map[string]string, error) {
 	}
 	o := readObject(path, data)
 	// What is no object counts as missing, as in Kafka.
-	var config map[string]json.RawMessage
-	if json.Unmarshal(o.fields["config"], &config) == nil {
+	if raw := o.raw("config"); len(raw) > 0 && raw[0] == '{' {
 		c := o.child("config")
-		for _, key := range c.keys() {
+		for key := range c.keys() {
 			out[key] = c.text(key)
 		}
 	}

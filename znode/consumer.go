@@ -51,7 +51,7 @@ func DecodeConsumer(path string, data []byte) (Consumer, error) {
 	}
 	o.need("subscription")
 	sub := o.child("subscription")
-	for _, topic := range sub.keys() {
+	for topic := range sub.keys() {
 		c.Streams[topic] = sub.int32(topic)
 		if c.Streams[topic] < 1 {
 			sub.failKey(topic, "a number of streams above 0")

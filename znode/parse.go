@@ -107,10 +107,11 @@ func ParsePath(path string) Node {
 	return n
 }
 
-// number reads a decimal id of at most 32 bits that is not negative.
+// number reads a decimal id of at most 32 bits that is not negative, in the one
+// form that is written: no sign, no leading zeros.
 func number(s string) (int32, bool) {
 	n, err := strconv.ParseInt(s, 10, 32)
-	return int32(n), err == nil && n >= 0 && s[0] != '+'
+	return int32(n), err == nil && n >= 0 && s == itoa(int32(n))
 }
 
 func (n Node) sequence(k Kind, digits string) Node {

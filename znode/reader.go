@@ -3,10 +3,17 @@ package znode
 import (
 	"bytes"
 	"encoding/json"
-	"maps"
+	"iter"
 	"slices"
 	"strconv"
+	"strings"
 )
+
+// field is one member of an object.
+type field struct {
+	key string
+	raw []byte
+}
 
 // object is a JSON object that is read key by key. Unknown keys do not matter,
 // the case of keys does, null counts as missing, and of a key that comes twice
@@ -15,30 +22,53 @@ type object struct {
 	path string
 	// within is the key that led here, for messages; empty at the top.
 	within string
-	fields map[string]json.RawMessage
+	// fields are sorted by key, each key once.
+	fields []field
 	// err is shared between an object and those inside it.
 	err *error
 }
 
 // readObject parses data as one JSON object.
 func readObject(path string, data []byte) *object {
-	var first error
-	o := &object{path: path, err: &first}
+	o := &object{path: path, err: new(error)}
 	switch {
 	case data == nil:
 		o.fail("is null, want a JSON object")
 	case len(data) == 0:
 		o.fail("is empty, want a JSON object")
+	case !json.Valid(data):
+		o.fail("want a JSON object, have %s", excerpt(data))
 	default:
-		o.parse(data)
+		o.parse(bytes.TrimSpace(data))
 	}
 	return o
 }
 
-func (o *object) parse(data []byte) {
-	if err := json.Unmarshal(data, &o.fields); err != nil || o.fields == nil {
-		o.fail("%swant a JSON object, have %s", o.prefix(), excerpt(data))
+// parse takes apart raw, which is valid JSON of any kind.
+func (o *object) parse(raw []byte) {
+	if raw[0] != '{' {
+		o.fail("%swant a JSON object, have %s", o.prefix(), excerpt(raw))
+		return
 	}
+	o.fields = make([]field, 0, 8) // most nodes have fewer keys
+	for key, value := range members(raw) {
+		if name, ok := unquote(key); ok {
+			o.fields = append(o.fields, field{name, value})
+		}
+	}
+	// Backwards and stably, so that the last of equal keys is kept.
+	slices.Reverse(o.fields)
+	slices.SortStableFunc(o.fields, func(a, b field) int { return strings.Compare(a.key, b.key) })
+	o.fields = slices.CompactFunc(o.fields, func(a, b field) bool { return a.key == b.key })
+}
+
+// raw returns the value of a key, nil when there is none.
+func (o *object) raw(key string) []byte {
+	i, ok := slices.BinarySearchFunc(o.fields, key, func(f field, key string) int { return strings.Compare(f.key, key) })
+	if !ok {
+		return nil
+	}
+	return o.fields[i].raw
 }
 
 // excerpt shortens outside bytes for messages.
@@ -65,7 +95,7 @@ func (o *object) fail(format string, args ...any) {
 
 // failKey reports what a key should have held.
 func (o *object) failKey(key, want string) {
-	o.fail("%skey %q: want %s, have %s", o.prefix(), key, want, excerpt(o.fields[key]))
+	o.fail("%skey %q: want %s, have %s", o.prefix(), key, want, excerpt(o.raw(key)))
 }
 
 // Err returns the first fault.
@@ -73,8 +103,8 @@ func (o *object) Err() error { return *o.err }
 
 // has reports whether key is there and not null.
 func (o *object) has(key string) bool {
-	raw, ok := o.fields[key]
-	return ok && !bytes.Equal(raw, []byte("null"))
+	raw := o.raw(key)
+	return raw != nil && string(raw) != "null"
 }
 
 // need reports whether key is there, and complains if not.
@@ -91,7 +121,7 @@ func (o *object) integer(key string, bits int) int64 {
 	if !o.need(key) {
 		return 0
 	}
-	n, err := strconv.ParseInt(string(o.fields[key]), 10, bits)
+	n, err := strconv.ParseInt(string(o.raw(key)), 10, bits)
 	if err != nil {
 		o.failKey(key, "an integer of "+strconv.Itoa(bits)+" bits")
 	}
@@ -115,8 +145,8 @@ func (o *object) text(key string) string {
 	if !o.need(key) {
 		return ""
 	}
-	var s string
-	if json.Unmarshal(o.fields[key], &s) != nil {
+	s, ok := unquote(o.raw(key))
+	if !ok {
 		o.failKey(key, "a string")
 	}
 	return s
@@ -135,7 +165,7 @@ func (o *object) number64(key string) int64 {
 // timestamp reads milliseconds since 1970, which Kafka writes as a string and
 // never reads: anything else is 0.
 func (o *object) timestamp(key string) int64 {
-	n, _ := strconv.ParseInt(string(bytes.Trim(o.fields[key], `"`)), 10, 64)
+	n, _ := strconv.ParseInt(string(bytes.Trim(o.raw(key), `"`)), 10, 64)
 	return n
 }
 
@@ -144,14 +174,9 @@ func (o *object) int32s(key string) []int32 {
 	if !o.has(key) {
 		return nil
 	}
-	var raw []json.RawMessage
-	if json.Unmarshal(o.fields[key], &raw) != nil {
-		o.failKey(key, "an array of integers")
-		return nil
-	}
-	out := make([]int32, 0, len(raw))
-	for _, r := range raw {
-		n, err := strconv.ParseInt(string(r), 10, 32)
+	out := make([]int32, 0, 4)
+	for raw := range o.array(key, "an array of integers") {
+		n, err := strconv.ParseInt(string(raw), 10, 32)
 		if err != nil {
 			o.failKey(key, "an array of integers")
 			return nil
@@ -161,20 +186,29 @@ func (o *object) int32s(key string) []int32 {
 	return out
 }
 
+// array walks over the elements of an array, and complains if it is none.
+func (o *object) array(key, want string) iter.Seq[[]byte] {
+	raw := o.raw(key)
+	if len(raw) == 0 || raw[0] != '[' {
+		o.failKey(key, want)
+		return func(func([]byte) bool) {}
+	}
+	return elements(raw)
+}
+
 // texts reads an array of strings.
 func (o *object) texts(key string) []string {
 	if !o.need(key) {
 		return nil
 	}
-	// Pointers, since null in an array would pass for an empty string.
-	var raw []*string
-	if json.Unmarshal(o.fields[key], &raw) != nil || slices.Contains(raw, nil) {
-		o.failKey(key, "an array of strings")
-		return nil
-	}
-	out := make([]string, len(raw))
-	for i, s := range raw {
-		out[i] = *s
+	var out []string
+	for raw := range o.array(key, "an array of strings") {
+		s, ok := unquote(raw)
+		if !ok {
+			o.failKey(key, "an array of strings")
+			return nil
+		}
+		out = append(out, s)
 	}
 	return out
 }
@@ -183,7 +217,7 @@ func (o *object) texts(key string) []string {
 func (o *object) child(key string) *object {
 	c := &object{path: o.path, within: key, err: o.err}
 	if o.has(key) {
-		c.parse(o.fields[key])
+		c.parse(o.raw(key))
 	}
 	return c
 }
@@ -193,19 +227,23 @@ func (o *object) children(key string) []*object {
 	if !o.need(key) {
 		return nil
 	}
-	var raw []json.RawMessage
-	if json.Unmarshal(o.fields[key], &raw) != nil {
-		o.failKey(key, "an array of objects")
-		return nil
-	}
-	out := make([]*object, len(raw))
-	for i, r := range raw {
-		out[i] = &object{path: o.path, within: key, err: o.err}
-		out[i].parse(r)
+	var out []*object
+	for raw := range o.array(key, "an array of objects") {
+		c := &object{path: o.path, within: key, err: o.err}
+		c.parse(raw)
+		out = append(out, c)
 	}
 	return out
 }
 
-// keys returns all keys in order, so that the same content always gives the
+// keys walks over all keys in order, so that the same content always gives the
 // same first fault.
-func (o *object) keys() []string { return slices.Sorted(maps.Keys(o.fields)) }
+func (o *object) keys() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, f := range o.fields {
+			if !yield(f.key) {
+				return
+			}
+		}
+	}
+}

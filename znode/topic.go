@@ -15,7 +15,8 @@ type Replicas struct {
 
 // Topic is the assignment of a topic (TopicPath).
 type Topic struct {
-	// Version is 3; 2 lacks the id, 1 also the reassignments.
+	// Version is what was read: 3, or 2 without id, or 1 without reassignments
+	// either. Encode always writes 3.
 	Version int32
 	// ID is zero when missing: the controller then gives one.
 	ID wire.UUID
@@ -23,23 +24,17 @@ type Topic struct {
 	Partitions map[int32]Replicas
 }
 
-// Encode writes the assignment in its version, 3 when that is 0.
+// Encode writes the assignment in version 3, without an id that is zero.
 func (t Topic) Encode() []byte {
-	version := t.Version
-	if version == 0 {
-		version = 3
-	}
 	var w writer
 	w.open()
 	w.replicas("partitions", t, func(r Replicas) []int32 { return r.Replicas }, true)
-	if version >= 3 && t.ID != (wire.UUID{}) {
+	if t.ID != (wire.UUID{}) {
 		w.text("topic_id", t.ID.String())
 	}
-	if version >= 2 {
-		w.replicas("adding_replicas", t, func(r Replicas) []int32 { return r.Adding }, false)
-		w.replicas("removing_replicas", t, func(r Replicas) []int32 { return r.Removing }, false)
-	}
-	w.int("version", int64(version))
+	w.replicas("adding_replicas", t, func(r Replicas) []int32 { return r.Adding }, false)
+	w.replicas("removing_replicas", t, func(r Replicas) []int32 { return r.Removing }, false)
+	w.int("version", 3)
 	w.close()
 	return w.done()
 }
@@ -67,7 +62,7 @@ func DecodeTopic(path string, data []byte) (Topic, error) {
 		t.ID = id
 	}
 	partitions, adding, removing := o.child("partitions"), o.child("adding_replicas"), o.child("removing_replicas")
-	for _, key := range partitions.keys() {
+	for key := range partitions.keys() {
 		p, ok := number(key)
 		if !ok {
 			o.fail("partition %q: want a number", key)
@@ -76,12 +71,20 @@ func DecodeTopic(path string, data []byte) (Topic, error) {
 		if !partitions.need(key) {
 			break
 		}
-		t.Partitions[p] = Replicas{Replicas: partitions.int32s(key), Adding: adding.int32s(key), Removing: removing.int32s(key)}
+		t.Partitions[p] = Replicas{Replicas: partitions.int32s(key), Adding: adding.some(key), Removing: removing.some(key)}
 	}
 	if o.Err() != nil {
 		return Topic{}, o.Err()
 	}
 	return t, nil
+}
+
+// some is int32s with an empty array read as a missing one.
+func (o *object) some(key string) []int32 {
+	if v := o.int32s(key); len(v) > 0 {
+		return v
+	}
+	return nil
 }
 
 // PartitionState says who leads a partition (StatePath). The node's dataVersion
