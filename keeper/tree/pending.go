@@ -60,7 +60,7 @@ func (p *Preparer) Applied(x *Txn) {
 	n := 0
 	for ; n < len(p.queue) && p.queue[n].zxid <= x.Zxid; n++ {
 		m := &p.queue[n]
-		if p.changes[m.path].zxid == m.zxid {
+		if c := p.changes[m.path]; c != nil && c.zxid == m.zxid { // one multi may change a node twice
 			delete(p.changes, m.path)
 		}
 		if m.owner != 0 {

@@ -1,0 +1,17 @@
+// Package keeper is a server that ZooKeeper's clients take for ZooKeeper.
+//
+// A write goes connection, loop (checked and turned into a transaction), raft,
+// log with one fsync for all that wait, loop (applied), connection. A read is
+// answered on its connection's goroutine from the tree, unless a write of the
+// same connection is still on its way: then the loop answers it right after.
+//
+//   - Owns: the data directory, the tree, raft, sessions, client connections.
+//   - Goroutines: keeper-loop (decides and applies), keeper-log (appends and
+//     fsyncs), one per listener, one per connection and one more while replies
+//     to writes are being sent, keeper-snapshot while one is written.
+//   - Disk: what wal and snap keep, and keeper.meta and keeper.lock.
+//   - Locks, in this order: Keeper.state (tree; writers are the loop and the
+//     start of a snapshot), conn.mu (what is to be sent), then any of
+//     Keeper.conns, Keeper.sessions, Keeper.stats and those inside watch.
+//   - Kafka counterpart: org.apache.zookeeper.server.ZooKeeperServer.
+package keeper

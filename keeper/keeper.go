@@ -1,0 +1,235 @@
+package keeper
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gregor-mq/gregor/internal/env"
+	"github.com/gregor-mq/gregor/internal/run"
+	"github.com/gregor-mq/gregor/keeper/pipe"
+	"github.com/gregor-mq/gregor/keeper/tree"
+	"github.com/gregor-mq/gregor/keeper/watch"
+)
+
+// Keeper is a running server.
+type Keeper struct {
+	cfg     Config
+	env     env.Env
+	log     *slog.Logger
+	started time.Time
+	dir     *directory
+
+	outer  *run.Group // waits for group
+	group  *run.Group
+	inbox  *run.Inbox[*call]
+	ready  chan struct{} // closed when clients may come
+	done   chan struct{} // closed when all has ended
+	err    error         // why, readable after done
+	listen []net.Listener
+
+	// state is the tree. The loop alone changes it.
+	state struct {
+		sync.RWMutex
+		tree *tree.Tree
+	}
+	watches  *watch.Table
+	sessions sessionTable
+	conns    connTable
+	stats    serverStats
+	disk     diskSizes
+	words    map[string]bool // the four-letter words to answer, "*" for all
+}
+
+// diskSizes are figures for conf and dirs, in bytes.
+type diskSizes struct{ logs, snaps atomic.Int64 }
+
+// inboxLimit bounds writes that wait for the loop. Connections that would
+// exceed it stop reading.
+const inboxLimit = 4096
+
+// Start opens the data directory, recovers, and serves clients. It returns when
+// clients may come, or with the reason why not; ctx bounds the start only.
+func Start(ctx context.Context, cfg Config, e env.Env, log *slog.Logger) (*Keeper, error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.check(); err != nil {
+		return nil, fmt.Errorf("keeper: %w", err)
+	}
+	k := &Keeper{
+		cfg: cfg, env: e, log: log, started: e.Clock.Now(),
+		inbox: run.NewInbox[*call](inboxLimit), ready: make(chan struct{}), done: make(chan struct{}),
+		watches: watch.New(), words: map[string]bool{},
+	}
+	k.sessions.m, k.conns.m, k.conns.perAddr = map[int64]*session{}, map[watch.Conn]*conn{}, map[string]int{}
+	for _, w := range cfg.FourLetterWords {
+		k.words[w] = true
+	}
+	dir, err := openDirectory(e, cfg)
+	if err != nil {
+		return nil, err
+	}
+	k.dir = dir
+	l, w, err := k.recover()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("keeper: %w", err), dir.close())
+	}
+	if err := k.bind(ctx); err != nil {
+		k.state.tree.Close()
+		return nil, errors.Join(fmt.Errorf("keeper: %w", err), w.log.Close(), dir.close())
+	}
+	k.launch(l, w)
+	select {
+	case <-k.ready:
+		return k, nil
+	case <-k.done:
+		return nil, cmpErr(k.err, errors.New("keeper: ended while it started"))
+	case <-ctx.Done():
+		return nil, errors.Join(context.Cause(ctx), k.Stop(context.WithoutCancel(ctx)))
+	}
+}
+
+func cmpErr(a, b error) error {
+	if a != nil {
+		return a
+	}
+	return b
+}
+
+// bind opens the listeners; nothing is accepted before the keeper is ready.
+func (k *Keeper) bind(ctx context.Context) error {
+	for _, addr := range k.cfg.Listen {
+		l, err := k.env.Net.Listen(ctx, "tcp", addr)
+		if err != nil {
+			for _, open := range k.listen {
+				err = errors.Join(err, open.Close())
+			}
+			return fmt.Errorf("cannot listen on %s: %w", addr, err)
+		}
+		k.listen = append(k.listen, l)
+	}
+	return nil
+}
+
+// launch starts all goroutines.
+func (k *Keeper) launch(l *loop, w *logWriter) {
+	k.outer = run.NewGroup(context.Background())
+	k.group = run.NewGroup(k.outer.Context())
+	k.group.Go("keeper-loop", l.run)
+	k.group.Go("keeper-log", w.run)
+	k.group.Go("keeper-closer", k.closeAll)
+	for _, ln := range k.listen {
+		k.group.Go("keeper-accept", func(ctx context.Context) error { return k.accept(ctx, ln) })
+	}
+	k.outer.Go("keeper-end", func(context.Context) error {
+		err := k.group.Wait()
+		k.state.tree.Close()
+		if err = errors.Join(err, w.log.Close(), k.dir.close()); err != nil {
+			k.err = fmt.Errorf("keeper: %w", err)
+			k.log.Error("keeper ended", "error", k.err)
+		}
+		close(k.done)
+		return nil
+	})
+}
+
+// closeAll unblocks every goroutine once the keeper is to end.
+func (k *Keeper) closeAll(ctx context.Context) error {
+	<-ctx.Done()
+	for _, l := range k.listen {
+		// What Close could report is of no use any more.
+		_ = l.Close()
+	}
+	for _, c := range k.conns.closeTable() {
+		c.close()
+	}
+	return nil
+}
+
+// accept takes connections of one listener.
+func (k *Keeper) accept(ctx context.Context, l net.Listener) error {
+	select {
+	case <-k.ready:
+	case <-ctx.Done():
+		return nil
+	}
+	for {
+		nc, err := l.Accept()
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("accept on %s: %w", l.Addr(), err)
+		}
+		if err := k.serve(nc, false); err != nil {
+			k.log.Warn("connection refused", "remote", nc.RemoteAddr(), "reason", err)
+			_ = nc.Close()
+		}
+	}
+}
+
+// pipeAddr is what both ends of a pipe say their address is: the host's own, so
+// that ACLs of scheme ip treat the embedded broker as a local client.
+type pipeAddr struct{}
+
+func (pipeAddr) Network() string { return "pipe" }
+func (pipeAddr) String() string  { return "127.0.0.1:0" }
+
+// Pipe returns a connection within this process. A session made over it ends
+// with the process: the keeper closes it when it starts again. It counts as no
+// network client.
+func (k *Keeper) Pipe(ctx context.Context) (net.Conn, error) {
+	select {
+	case <-k.ready:
+	case <-k.done:
+		return nil, net.ErrClosed
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	client, server := pipe.New(k.env.Clock, pipeAddr{}, pipeAddr{})
+	if err := k.serve(server, true); err != nil {
+		return nil, err
+	}
+	return client, nil
+}
+
+// Addrs returns the addresses on which the keeper listens.
+func (k *Keeper) Addrs() []net.Addr {
+	var addrs []net.Addr
+	for _, l := range k.listen {
+		addrs = append(addrs, l.Addr())
+	}
+	return addrs
+}
+
+// Stop ends the keeper and waits until all is closed, or ctx ends. Sessions
+// stay: their clients may come back after a restart.
+func (k *Keeper) Stop(ctx context.Context) error {
+	k.group.Stop()
+	select {
+	case <-k.done:
+		return k.err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// Done is closed when the keeper has ended, by Stop or by a failure.
+func (k *Keeper) Done() <-chan struct{} { return k.done }
+
+// Err returns why the keeper ended, nil while it runs and after Stop.
+func (k *Keeper) Err() error {
+	select {
+	case <-k.done:
+		return k.err
+	default:
+		return nil
+	}
+}
+
+// elapsed is the time since the start in ms, which no clock change bends.
+func (k *Keeper) elapsed() int64 { return k.env.Clock.Now().Sub(k.started).Milliseconds() }

@@ -1,0 +1,243 @@
+package keeper
+
+import (
+	"strings"
+
+	"github.com/gregor-mq/gregor/internal/must"
+	"github.com/gregor-mq/gregor/keeper/tree"
+	"github.com/gregor-mq/gregor/zk"
+)
+
+// read answers one request from the tree. Tree and connection are locked.
+func (c *conn) read(t *tree.Tree, body zk.Request) (zk.Record, zk.Err) {
+	switch b := body.(type) {
+	case *zk.GetDataRequest:
+		return c.getData(t, b)
+	case *zk.ExistsRequest:
+		return c.exists(t, b)
+	case *zk.GetChildrenRequest:
+		nd, err := c.children(t, b.Path, b.Watch)
+		if err != zk.OK {
+			return nil, err
+		}
+		return &zk.GetChildrenResponse{Children: nd.Children()}, zk.OK
+	case *zk.GetChildren2Request:
+		nd, err := c.children(t, b.Path, b.Watch)
+		if err != zk.OK {
+			return nil, err
+		}
+		return &zk.GetChildren2Response{Children: nd.Children(), Stat: nd.Stat()}, zk.OK
+	case *zk.GetACLRequest:
+		return c.getACL(t, b)
+	case zk.PingRequest:
+		return nil, zk.OK
+	case *zk.MultiRequest:
+		return c.multiRead(t, b), zk.OK
+	case *zk.CheckRequest:
+		return c.check(t, b)
+	}
+	return c.readRare(t, body)
+}
+
+// readRare is read for what ordinary clients seldom send.
+func (c *conn) readRare(t *tree.Tree, body zk.Request) (zk.Record, zk.Err) {
+	w := c.k.watches
+	switch b := body.(type) {
+	case *zk.SetWatchesRequest:
+		c.setWatches(t, b)
+		return nil, zk.OK
+	case *zk.SetWatches2Request:
+		c.setWatches(t, &b.SetWatchesRequest)
+		for _, p := range b.Persistent {
+			w.AddPersistent(c.id, p)
+		}
+		for _, p := range b.Recursive {
+			w.AddRecursive(c.id, p)
+		}
+		return nil, zk.OK
+	case *zk.AddWatchRequest:
+		return c.addWatch(b)
+	case *zk.CheckWatchesRequest:
+		if err := validWatcher(b.Type); err != zk.OK || w.Has(c.id, b.Path, b.Type) {
+			return nil, err
+		}
+		return nil, zk.ErrNoWatcher
+	case *zk.RemoveWatchesRequest:
+		if err := validWatcher(b.Type); err != zk.OK || w.Remove(c.id, b.Path, b.Type) {
+			return nil, err
+		}
+		return nil, zk.ErrNoWatcher
+	case *zk.GetEphemeralsRequest:
+		return &zk.GetEphemeralsResponse{Paths: t.Ephemerals(c.session.Load().id, b.Path)}, zk.OK
+	case *zk.GetAllChildrenNumberRequest:
+		nd, err := c.find(t, b.Path)
+		if err != zk.OK {
+			return nil, err
+		}
+		return &zk.GetAllChildrenNumberResponse{Total: int32(nd.Descendants())}, zk.OK
+	case zk.WhoAmIRequest:
+		r := &zk.WhoAmIResponse{}
+		for _, id := range c.identities() {
+			r.Clients = append(r.Clients, zk.ClientInfo{Scheme: id.Scheme, User: userOf(id)})
+		}
+		return r, zk.OK
+	}
+	must.Bug("no answer to %v", body.Op())
+	return nil, zk.ErrUnimplemented
+}
+
+// validWatcher answers a type that means nothing as ZooKeeper does, which
+// cannot make an enum of it.
+func validWatcher(t zk.WatcherType) zk.Err {
+	if t < zk.WatcherChildren || t > zk.WatcherPersistentRecursive {
+		return zk.ErrMarshalling
+	}
+	return zk.OK
+}
+
+// find returns a node that the connection may read.
+func (c *conn) find(t *tree.Tree, path string) (tree.Node, zk.Err) {
+	nd, ok := t.Find(path)
+	switch {
+	case !ok:
+		return nd, zk.ErrNoNode
+	case !tree.Allowed(nd.ACL(), zk.PermRead, c.identities()):
+		return nd, zk.ErrNoAuth
+	}
+	return nd, zk.OK
+}
+
+func (c *conn) getData(t *tree.Tree, b *zk.GetDataRequest) (zk.Record, zk.Err) {
+	nd, err := c.find(t, b.Path)
+	if err != zk.OK {
+		return nil, err
+	}
+	if b.Watch {
+		c.k.watches.AddData(c.id, b.Path)
+	}
+	return &zk.GetDataResponse{Data: nd.Data(), Stat: nd.Stat()}, zk.OK
+}
+
+// exists arms the watch for a missing node too.
+func (c *conn) exists(t *tree.Tree, b *zk.ExistsRequest) (zk.Record, zk.Err) {
+	if strings.ContainsRune(b.Path, 0) {
+		return nil, zk.ErrBadArguments
+	}
+	nd, err := c.find(t, b.Path)
+	if b.Watch && err != zk.ErrNoAuth {
+		c.k.watches.AddData(c.id, b.Path)
+	}
+	if err != zk.OK {
+		return nil, err
+	}
+	return &zk.StatResponse{Stat: nd.Stat()}, zk.OK
+}
+
+func (c *conn) children(t *tree.Tree, path string, watch bool) (tree.Node, zk.Err) {
+	nd, err := c.find(t, path)
+	if err == zk.OK && watch {
+		c.k.watches.AddChild(c.id, path)
+	}
+	return nd, err
+}
+
+// getACL shows the list to who may read or administer it, hashes only to the
+// latter.
+func (c *conn) getACL(t *tree.Tree, b *zk.GetACLRequest) (zk.Record, zk.Err) {
+	nd, ok := t.Find(b.Path)
+	if !ok {
+		return nil, zk.ErrNoNode
+	}
+	acl, ids := nd.ACL(), c.identities()
+	switch {
+	case !tree.Allowed(acl, zk.PermRead|zk.PermAdmin, ids):
+		return nil, zk.ErrNoAuth
+	case !tree.Allowed(acl, zk.PermAdmin, ids):
+		acl = maskDigests(acl)
+	}
+	return &zk.GetACLResponse{ACL: acl, Stat: nd.Stat()}, zk.OK
+}
+
+// multiRead answers each operation for itself.
+func (c *conn) multiRead(t *tree.Tree, b *zk.MultiRequest) zk.Record {
+	r := &zk.MultiResponse{}
+	for _, op := range b.Ops {
+		body, err := c.read(t, op)
+		res := zk.OpResult{Op: op.Op()}
+		switch got := body.(type) {
+		case *zk.GetDataResponse:
+			res.Data, res.Stat = got.Data, got.Stat
+		case *zk.GetChildrenResponse:
+			res.Children = got.Children
+		default:
+			res.Op, res.Err = zk.OpError, err
+		}
+		r.Results = append(r.Results, res)
+	}
+	return r
+}
+
+// check outside a multi is answered but never logged: ZooKeeper itself cannot
+// start again with such a record.
+func (c *conn) check(t *tree.Tree, b *zk.CheckRequest) (zk.Record, zk.Err) {
+	if zk.ValidatePath(b.Path) != nil {
+		return nil, zk.ErrBadArguments
+	}
+	nd, err := c.find(t, b.Path)
+	if err != zk.OK {
+		return nil, err
+	}
+	st := nd.Stat()
+	if b.Version != -1 && b.Version != st.Version {
+		return nil, zk.ErrBadVersion
+	}
+	return &zk.StatResponse{Stat: st}, zk.OK
+}
+
+func (c *conn) addWatch(b *zk.AddWatchRequest) (zk.Record, zk.Err) {
+	switch b.Mode {
+	case zk.WatchPersistent:
+		c.k.watches.AddPersistent(c.id, b.Path)
+	case zk.WatchRecursive:
+		c.k.watches.AddRecursive(c.id, b.Path)
+	default:
+		return nil, zk.ErrMarshalling
+	}
+	return &zk.ErrorResponse{}, zk.OK
+}
+
+// setWatches arms a reconnected client's watches, or fires them when what they
+// wait for happened meanwhile. These events carry no zxid.
+func (c *conn) setWatches(t *tree.Tree, b *zk.SetWatchesRequest) {
+	const noZxid = -1
+	tell := func(typ zk.EventType, path string) {
+		c.eventLocked(noZxid, zk.Event{Type: typ, State: zk.StateSyncConnected, Path: path})
+	}
+	for _, path := range b.Data {
+		switch nd, ok := t.Find(path); {
+		case !ok:
+			tell(zk.EventDeleted, path)
+		case nd.Stat().Mzxid > b.RelativeZxid:
+			tell(zk.EventDataChanged, path)
+		default:
+			c.k.watches.AddData(c.id, path)
+		}
+	}
+	for _, path := range b.Exist {
+		if _, ok := t.Find(path); ok {
+			tell(zk.EventCreated, path)
+		} else {
+			c.k.watches.AddData(c.id, path)
+		}
+	}
+	for _, path := range b.Child {
+		switch nd, ok := t.Find(path); {
+		case !ok:
+			tell(zk.EventDeleted, path)
+		case nd.Stat().Pzxid > b.RelativeZxid:
+			tell(zk.EventChildrenChanged, path)
+		default:
+			c.k.watches.AddChild(c.id, path)
+		}
+	}
+}

@@ -1,0 +1,122 @@
+package keeper
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"go.etcd.io/raft/v3"
+	pb "go.etcd.io/raft/v3/raftpb"
+
+	"github.com/gregor-mq/gregor/keeper/snap"
+	"github.com/gregor-mq/gregor/keeper/tree"
+	"github.com/gregor-mq/gregor/keeper/wal"
+)
+
+// recover loads the newest snapshot that checks and opens the log behind it.
+func (k *Keeper) recover() (*loop, *logWriter, error) {
+	meta, err := k.loadSnapshot()
+	if err != nil {
+		return nil, nil, err
+	}
+	opts := wal.Options{DirID: k.dir.id}
+	var log *wal.Log
+	var found wal.Contents
+	if k.dir.fresh && meta.Index == 0 {
+		log, err = k.dir.begin(k.env, k.cfg, opts)
+	} else {
+		log, found, err = wal.Open(k.env.FS, k.dir.logs, opts, meta.Index)
+	}
+	if err != nil {
+		k.state.tree.Close()
+		return nil, nil, explain(err)
+	}
+	if found.Cut > 0 {
+		k.log.Warn("the log ended within a write that was never acknowledged; it was cut off",
+			"file", found.CutFile, "bytes", found.Cut)
+	}
+	l, err := k.newLoop(meta, found)
+	if err != nil {
+		k.state.tree.Close()
+		return nil, nil, errors.Join(err, log.Close())
+	}
+	w := newLogWriter(k, log)
+	l.writer = w
+	k.disk.logs.Store(log.Bytes())
+	return l, w, nil
+}
+
+// explain adds what can be done about a damaged or missing log.
+func explain(err error) error {
+	if _, ok := errors.AsType[*wal.CorruptError](err); ok {
+		return fmt.Errorf("%w; acknowledged writes may be behind it, so nothing was changed: "+
+			"restore the directory from a backup, or from another member of the ensemble", err)
+	}
+	if errors.Is(err, wal.ErrMissing) {
+		return fmt.Errorf("%w; put the missing files back, or check dataLogDir", err)
+	}
+	return err
+}
+
+// loadSnapshot fills the tree from the newest snapshot; a damaged one is passed
+// over for an older one, from which the log leads to the same state.
+func (k *Keeper) loadSnapshot() (snap.Meta, error) {
+	found, err := snap.List(k.env.FS, k.dir.snaps)
+	if err != nil {
+		return snap.Meta{}, err
+	}
+	var damaged []error
+	for _, index := range found {
+		l := tree.NewLoader(k.treeOptions())
+		m, err := snap.Read(k.env.FS, k.dir.snaps, index, k.dir.id, l.Load)
+		t, linkErr := l.Finish()
+		if err == nil {
+			err = linkErr
+		}
+		if err == nil {
+			k.state.tree = t
+			return m, nil
+		}
+		if linkErr == nil {
+			t.Close()
+		}
+		k.log.Error("snapshot cannot be used, trying an older one", "error", err)
+		damaged = append(damaged, err)
+	}
+	if len(damaged) > 0 {
+		return snap.Meta{}, fmt.Errorf("no snapshot can be used: %w; restore %s from a backup",
+			errors.Join(damaged...), k.dir.snaps)
+	}
+	k.state.tree = tree.New(k.treeOptions())
+	return snap.Meta{Voters: []uint64{k.cfg.Member}}, nil
+}
+
+func (k *Keeper) treeOptions() tree.Options {
+	return tree.Options{
+		ExtendedTypes: k.cfg.ExtendedTypes, EnforceQuota: k.cfg.EnforceQuota,
+		Schemes: k.cfg.Schemes, Seed: k.env.Rand.Uint64(),
+	}
+}
+
+// newLoop builds raft over what was found on disk.
+func (k *Keeper) newLoop(meta snap.Meta, found wal.Contents) (*loop, error) {
+	storage := &raftLog{state: found.State, voters: meta.Voters, offset: meta.Index, term: meta.Term}
+	for i := range found.Entries {
+		e := &found.Entries[i]
+		storage.entries = append(storage.entries, &pb.Entry{
+			Term: new(e.Term), Index: new(e.Index), Type: pb.EntryType(e.Type).Enum(), Data: e.Data,
+		})
+	}
+	rn, err := raft.NewRawNode(&raft.Config{
+		ID: k.cfg.Member, ElectionTick: 10, HeartbeatTick: 1, Storage: storage, Applied: meta.Index,
+		AsyncStorageWrites: true, MaxSizePerMsg: maxBatchBytes, MaxCommittedSizePerReady: 8 * maxBatchBytes,
+		MaxInflightMsgs: 256, Logger: raftLogger{k.log.With(slog.String("part", "raft"))},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("raft: %w", err)
+	}
+	return &loop{
+		k: k, rn: rn, storage: storage, applied: meta.Index,
+		snapDone: make(chan snapResult, 1), wheel: map[int64][]*session{},
+	}, nil
+}

@@ -1,0 +1,178 @@
+package keeper
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/gregor-mq/gregor/keeper/tree"
+	"github.com/gregor-mq/gregor/zk"
+)
+
+// readRequest is what is answered from the tree without changing it, requests
+// that cannot be understood included.
+type readRequest struct {
+	body zk.Request
+	// fail is the answer to a request without body: ErrUnimplemented or
+	// ErrMarshalling.
+	fail zk.Err
+}
+
+// handle starts one request. frame is used again after it returns.
+func (c *conn) handle(frame []byte) error {
+	s := c.session.Load()
+	if s == nil {
+		return errors.New("request without a session")
+	}
+	now := c.k.env.Clock.Now()
+	s.touch(now.Sub(c.k.started).Milliseconds(), c.k.tickMillis())
+	h, body, err := zk.DecodeRequest(frame)
+	if err != nil && len(frame) < 2*4 {
+		return err
+	}
+	c.mu.Lock()
+	c.mu.stats.received++
+	c.mu.Unlock()
+	cl := &call{conn: c, xid: h.Xid, op: h.Op, start: now}
+	if err != nil {
+		if h.Op == zk.OpAuth || h.Op == zk.OpSASL {
+			return err
+		}
+		cl.kind, cl.read.fail = callRead, zk.ErrMarshalling
+		if errors.Is(err, zk.ErrUnimplemented) {
+			cl.read.fail = zk.ErrUnimplemented
+		}
+		c.k.log.Warn("request cannot be understood", "remote", c.addr, "session", sessionName(s.id), "error", err)
+		return c.submit(cl)
+	}
+	switch b := body.(type) {
+	case *zk.AuthRequest:
+		return c.authenticate(cl, b)
+	case *zk.SASLRequest:
+		// Without a SASL provider ZooKeeper answers an empty token.
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.mu.out = zk.AppendReply(c.mu.out, zk.ReplyHeader{Xid: h.Xid}, &zk.SASLResponse{})
+		return nil
+	case zk.CloseRequest:
+		cl.kind = callClose
+	case *zk.SyncRequest:
+		cl.kind, cl.body = callSync, &zk.SyncResponse{Path: b.Path}
+	case *zk.CreateRequest, *zk.DeleteRequest, *zk.SetDataRequest, *zk.SetACLRequest, *zk.ReconfigRequest:
+		ownData(body)
+	case *zk.MultiRequest:
+		if h.Op == zk.OpMultiRead {
+			cl.kind = callRead
+		}
+		for _, op := range b.Ops {
+			ownData(op)
+		}
+	default:
+		cl.kind = callRead
+	}
+	if cl.kind == callRead {
+		cl.read.body = body
+	} else {
+		cl.req = tree.Request{Session: s.id, Cxid: h.Xid, IDs: c.identities(), Body: body}
+	}
+	return c.submit(cl)
+}
+
+// ownData copies what aliases the read buffer and must live on.
+func ownData(body zk.Request) {
+	switch b := body.(type) {
+	case *zk.CreateRequest:
+		b.Data = bytes.Clone(b.Data)
+	case *zk.SetDataRequest:
+		b.Data = bytes.Clone(b.Data)
+	}
+}
+
+// submit answers a read at once when nothing of this connection is before it;
+// everything else waits for its turn.
+func (c *conn) submit(cl *call) error {
+	waits, err := c.enqueue(cl)
+	switch {
+	case err != nil:
+		return err
+	case cl.kind != callRead:
+		return c.k.inbox.Put(c.k.group.Context(), cl)
+	case waits:
+		return nil
+	}
+	// The tree stays locked until the reply is in the buffer: an event that the
+	// loop adds afterwards is about what this reply does not show.
+	c.k.state.RLock()
+	defer c.k.state.RUnlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.answerLocked(cl)
+	return nil
+}
+
+// answerLocked answers a read; the tree is locked too.
+func (c *conn) answerLocked(cl *call) {
+	t := c.k.state.tree
+	h := zk.ReplyHeader{Xid: cl.xid, Zxid: t.LastZxid()}
+	if c.mu.closed {
+		return // arms no watch for nobody
+	}
+	var body zk.Record
+	switch {
+	case cl.read.fail == zk.ErrUnimplemented:
+		h.Zxid, h.Err = -1, zk.ErrUnimplemented
+	case cl.read.fail != zk.OK:
+		h.Err = cl.read.fail
+	default:
+		body, h.Err = c.read(t, cl.read.body)
+	}
+	if h.Err != zk.OK {
+		body = nil
+	}
+	c.replyLocked(cl, h, body)
+}
+
+// authenticate adds an identity, or answers ErrAuthFailed and ends the
+// connection.
+func (c *conn) authenticate(cl *call, r *zk.AuthRequest) error {
+	ids := c.k.prove(c, r)
+	h := zk.ReplyHeader{Xid: cl.xid}
+	if ids == nil {
+		h.Err = zk.ErrAuthFailed
+		c.k.stats.authFailed.Add(1)
+	}
+	c.mu.Lock()
+	c.mu.out = zk.AppendReply(c.mu.out, h, nil)
+	c.mu.stats.sent++
+	c.mu.Unlock()
+	c.k.stats.sent.Add(1)
+	if ids == nil {
+		c.flush()
+		return fmt.Errorf("authentication by scheme %q failed", r.Scheme)
+	}
+	all := append([]tree.Identity(nil), c.identities()...)
+	for _, id := range ids {
+		all = addIdentity(all, id)
+	}
+	c.ids.Store(&all)
+	return nil
+}
+
+func addIdentity(all []tree.Identity, id tree.Identity) []tree.Identity {
+	for _, have := range all {
+		if have == id {
+			return all
+		}
+	}
+	return append(all, id)
+}
+
+// userOf is the part of an identity that is no secret.
+func userOf(id tree.Identity) string {
+	if id.Scheme == zk.SchemeDigest {
+		user, _, _ := strings.Cut(id.ID, ":")
+		return user
+	}
+	return id.ID
+}

@@ -1,0 +1,260 @@
+package keeper
+
+import (
+	"crypto/subtle"
+	"encoding/binary"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/gregor-mq/gregor/keeper/tree"
+	"github.com/gregor-mq/gregor/zk"
+)
+
+// session is what only the leader knows about a session: who is connected and
+// when it expires.
+type session struct {
+	id int64
+	// timeout is what the present connection negotiated, in ms.
+	timeout atomic.Int64
+	// deadline is when the session expires, in elapsed ms: the end of a tick.
+	// Packets move it forward; the loop looks when the tick comes.
+	deadline atomic.Int64
+	conn     *conn // guarded by sessionTable.mu
+	gone     bool  // the loop's
+}
+
+// sessionTable finds sessions by id.
+type sessionTable struct {
+	mu sync.Mutex
+	m  map[int64]*session
+	// next is the id of the next session; the loop's.
+	next int64
+}
+
+func (t *sessionTable) get(id int64) *session {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.m[id]
+}
+
+// connOf returns a session's connection, nil for none.
+func (t *sessionTable) connOf(id int64) *conn {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if s := t.m[id]; s != nil {
+		return s.conn
+	}
+	return nil
+}
+
+// attach makes c the session's connection and returns the one before.
+func (t *sessionTable) attach(s *session, c *conn) *conn {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	old := s.conn
+	s.conn = c
+	return old
+}
+
+// detach forgets a connection that ended.
+func (t *sessionTable) detach(c *conn) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if s := c.session.Load(); s != nil && s.conn == c {
+		s.conn = nil
+	}
+}
+
+// byDeadline lists all sessions under the tick at which they expire.
+func (t *sessionTable) byDeadline() (ticks []int64, sets map[int64][]int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	sets = map[int64][]int64{}
+	for id, s := range t.m {
+		d := s.deadline.Load()
+		sets[d] = append(sets[d], id)
+	}
+	for _, ids := range sets {
+		slices.Sort(ids)
+	}
+	return slices.Sorted(maps.Keys(sets)), sets
+}
+
+// touch moves a session's end: to the end of the tick in which its timeout
+// passes.
+func (s *session) touch(now, tick int64) {
+	d := ((now+s.timeout.Load())/tick + 1) * tick
+	if s.deadline.Load() != d { // seldom more than once a tick
+		s.deadline.Store(d)
+	}
+}
+
+func (k *Keeper) tickMillis() int64 { return k.cfg.TickTime.Milliseconds() }
+
+// track begins to watch over a session's life.
+func (l *loop) track(id int64, timeout int32) *session {
+	s := &session{id: id}
+	s.timeout.Store(int64(timeout))
+	s.touch(l.k.elapsed(), l.k.tickMillis())
+	l.k.sessions.mu.Lock()
+	l.k.sessions.m[id] = s
+	l.k.sessions.mu.Unlock()
+	d := s.deadline.Load()
+	l.wheel[d] = append(l.wheel[d], s)
+	return s
+}
+
+// expire ends sessions whose last tick is over. Those that were touched since
+// move to the tick they live to now.
+func (l *loop) expire() {
+	k := l.k
+	now := k.elapsed()
+	tick := k.tickMillis()
+	for t := (l.ticked/tick + 1) * tick; t <= now; t += tick {
+		for _, s := range l.wheel[t] {
+			d := s.deadline.Load()
+			switch {
+			case s.gone || l.prep.Closing(s.id):
+			case d > t:
+				l.wheel[d] = append(l.wheel[d], s)
+			default:
+				k.log.Info("session expired", "session", sessionName(s.id), "timeout_ms", s.timeout.Load())
+				l.add(l.prep.CloseSession(l.nextZxid(), l.now(), s.id, 0), nil)
+			}
+		}
+		delete(l.wheel, t)
+		l.ticked = t
+	}
+}
+
+// sessionChanged follows a transaction that begins or ends a session.
+func (l *loop) sessionChanged(x *tree.Txn) {
+	if l.prep == nil {
+		return
+	}
+	switch x.Op {
+	case zk.OpCreateSession:
+		l.track(x.Session, x.Timeout)
+	case zk.OpCloseSession:
+		if c := l.k.sessions.remove(x.Session); c != nil {
+			c.closeAfterReplies()
+			l.touch(c)
+		}
+		l.opened()
+	case tree.OpEpoch:
+		l.opened()
+	}
+}
+
+// remove forgets a session that is over and returns its connection.
+func (t *sessionTable) remove(id int64) *conn {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s := t.m[id]
+	if s == nil {
+		return nil
+	}
+	s.gone = true
+	delete(t.m, id)
+	return s.conn
+}
+
+// owns reports whether no other connection took the call's session over. What a
+// client sent before its connection broke still counts.
+func (l *loop) owns(c *call) bool {
+	now := l.k.sessions.connOf(c.req.Session)
+	return now == nil || now == c.conn
+}
+
+// connect begins a session or attaches to one.
+func (l *loop) connect(now int64, c *call) {
+	k := l.k
+	req := c.hello
+	if req.LastZxidSeen > k.state.tree.LastZxid() {
+		k.log.Info("client has seen a later state than this server has, closing",
+			"remote", c.conn.addr, "zxid", req.LastZxidSeen)
+		c.conn.close()
+		return
+	}
+	timeout := min(max(int64(req.Timeout), k.cfg.MinSessionTimeout.Milliseconds()), k.cfg.MaxSessionTimeout.Milliseconds())
+	if req.SessionID != 0 {
+		l.reattach(c, timeout)
+		return
+	}
+	var member uint64
+	if c.conn.local {
+		member = k.cfg.Member
+	}
+	l.add(l.prep.CreateSession(l.nextZxid(), now, l.nextSession(), int32(timeout), member), c)
+}
+
+// reattach moves a session to a new connection and closes the one it had.
+func (l *loop) reattach(c *call, timeout int64) {
+	k := l.k
+	id := c.hello.SessionID
+	want := password(id)
+	s := k.sessions.get(id)
+	if s == nil || l.prep.Closing(id) || subtle.ConstantTimeCompare(want[:], c.hello.Password) != 1 {
+		k.log.Info("session is unknown, expired or its password wrong", "session", sessionName(id), "remote", c.conn.addr)
+		c.conn.welcome(&zk.ConnectResponse{Password: make([]byte, zk.PasswordSize), Old: c.hello.Old}, nil)
+		c.conn.closeAfterReplies()
+		l.touch(c.conn)
+		return
+	}
+	s.timeout.Store(timeout)
+	l.bindSession(c, s)
+}
+
+// connected answers the creator of a session.
+func (l *loop) connected(c *call, id int64) { l.bindSession(c, l.k.sessions.get(id)) }
+
+func (l *loop) bindSession(c *call, s *session) {
+	k := l.k
+	s.touch(k.elapsed(), k.tickMillis())
+	if old := k.sessions.attach(s, c.conn); old != nil && old != c.conn {
+		old.close()
+	}
+	pw := password(s.id)
+	c.conn.welcome(&zk.ConnectResponse{
+		Timeout: int32(s.timeout.Load()), SessionID: s.id, Password: pw[:], Old: c.hello.Old,
+	}, s)
+	l.touch(c.conn)
+}
+
+// nextSession returns an id as ZooKeeper makes them: the member in the highest
+// byte, then the time, then a count.
+func (l *loop) nextSession() int64 {
+	t := &l.k.sessions
+	if t.next == 0 {
+		t.next = int64(uint64(l.now())<<24>>8) | int64(l.k.cfg.Member)<<56
+	}
+	for {
+		id := t.next
+		t.next++
+		if _, taken := l.k.state.tree.Session(id); !taken && t.get(id) == nil {
+			return id
+		}
+	}
+}
+
+// passwordSalt is ZooKeeper's superSecret. It is no secret: the password only
+// keeps clients from taking over a session by mistake.
+const passwordSalt = 0xB3415C00
+
+// password returns the session's password: the bytes of java.util.Random seeded
+// with its id, so that sessions survive restarts and imports.
+func password(id int64) [zk.PasswordSize]byte {
+	const (
+		multiplier = 0x5DEECE66D
+		mask       = 1<<48 - 1
+	)
+	var p [zk.PasswordSize]byte
+	seed := (uint64(id^passwordSalt) ^ multiplier) & mask
+	for i := 0; i < len(p); i += 4 {
+		seed = (seed*multiplier + 0xB) & mask
+		binary.LittleEndian.PutUint32(p[i:], uint32(seed>>16))
+	}
+	return p
+}

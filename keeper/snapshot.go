@@ -1,0 +1,85 @@
+package keeper
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/gregor-mq/gregor/internal/run"
+	"github.com/gregor-mq/gregor/keeper/snap"
+	"github.com/gregor-mq/gregor/keeper/tree"
+)
+
+// snapResult is what the writer of a snapshot tells the loop.
+type snapResult struct {
+	err   error
+	purge uint64 // the log is not needed up to here any more
+}
+
+// planSnapshot chooses when the next snapshot begins: members of an ensemble
+// should not all do it at once, so between half the count and the count.
+func (l *loop) planSnapshot() {
+	half := uint64(l.k.cfg.SnapCount / 2)
+	l.snapAt = int(half + l.k.env.Rand.Uint64()%half)
+	l.sinceSnap = 0
+}
+
+// maybeSnapshot begins one when enough was applied since the last.
+func (l *loop) maybeSnapshot() {
+	if l.snapping || l.sinceSnap < l.snapAt {
+		return
+	}
+	l.snapping = true
+	l.planSnapshot()
+	k := l.k
+	k.state.Lock()
+	s := k.state.tree.BeginSnapshot()
+	k.state.Unlock()
+	term, _ := l.storage.Term(l.applied) // held: the storage keeps the term of what it released
+	m := snap.Meta{DirID: k.dir.id, Index: l.applied, Term: term, Zxid: s.Zxid(), Voters: l.storage.voters}
+	k.group.Go("keeper-snapshot", func(ctx context.Context) error {
+		l.snapDone <- k.writeSnapshot(ctx, m, s)
+		return nil
+	})
+}
+
+// writeSnapshot writes the tree out while writes go on, then deletes what is
+// not needed any more.
+func (k *Keeper) writeSnapshot(ctx context.Context, m snap.Meta, s *tree.Snapshot) snapResult {
+	begin := k.env.Clock.Now()
+	size, err := snap.Write(k.env.FS, k.dir.snaps, m, func(dst []byte) ([]byte, bool) {
+		if ctx.Err() != nil {
+			return dst, false // whole then says so
+		}
+		k.state.RLock()
+		defer k.state.RUnlock()
+		return s.Next(dst)
+	}, func() error { return context.Cause(ctx) })
+	k.state.Lock()
+	s.End()
+	k.state.Unlock()
+	if err != nil {
+		return snapResult{err: err}
+	}
+	k.disk.snaps.Store(size)
+	oldest, err := snap.Purge(k.env.FS, k.dir.snaps, k.cfg.SnapRetain)
+	k.log.Info("snapshot written", "zxid", fmt.Sprintf("0x%x", m.Zxid), "nodes", s.Nodes(), "bytes", size,
+		"took", k.env.Clock.Now().Sub(begin).Round(time.Millisecond))
+	return snapResult{err: err, purge: oldest}
+}
+
+// snapshotDone lets the log behind the oldest snapshot go. A snapshot that
+// failed costs nothing but a longer log; the next one is tried in time.
+func (l *loop) snapshotDone(r snapResult) {
+	l.snapping = false
+	if r.err != nil {
+		l.k.log.Error("snapshot failed; the log is kept", "error", r.err)
+		return
+	}
+	if r.purge > 0 {
+		// A full queue means that the log is busy; the next snapshot purges.
+		if err := l.writer.in.TryPut(logTask{purge: r.purge}); err != nil && err != run.ErrFull {
+			l.k.log.Debug("log not purged", "reason", err)
+		}
+	}
+}
