@@ -38,14 +38,18 @@ type AppendInfo struct {
 
 // AppendLeader appends the one batch that batches holds: it checks it as Kafka
 // does, gives it offsets and the leader's epoch in place, and writes it. Bytes
-// that follow the batch and are no whole batch are ignored.
+// that follow the batch and are no whole batch are ignored. A message set of an
+// old format becomes one batch, and a batch is rewritten when the topic wants
+// another codec.
 //
 // Errors: *record.CorruptError, *record.InvalidError, *record.RejectedError,
-// *record.DecompressError, record.ErrUnsupportedCodec, ErrTooLarge,
-// ErrSegmentTooSmall, producer.ErrOutOfOrder and its kin, ErrClosed, *DirError.
+// *record.DecompressError, record.ErrUnsupportedCodec, record.ErrTooLarge,
+// ErrTooLarge, ErrSegmentTooSmall, producer.ErrOutOfOrder and its kin, ErrClosed, *DirError.
 func (l *Log) AppendLeader(batches []byte, opt AppendOptions) (AppendInfo, error) {
 	cfg := l.cfg.Load()
-	b, sum, err := l.prepare(batches, cfg, &opt)
+	var rewrite rewriter
+	defer rewrite.release()
+	b, sum, err := l.prepare(batches, cfg, &opt, &rewrite)
 	if err != nil {
 		return AppendInfo{}, err
 	}
@@ -192,43 +196,4 @@ func producerBatch(h *header, whole record.Batch) producer.Batch {
 		}
 	}
 	return p
-}
-
-// prepare checks a batch and makes it what the topic wants, before any lock.
-func (l *Log) prepare(batches []byte, cfg *Config, opt *AppendOptions) (record.Batch, record.Summary, error) {
-	b, rest, err := record.Next(batches)
-	switch {
-	case errors.Is(err, record.ErrShort):
-		return nil, record.Summary{}, &record.CorruptError{Reason: fmt.Sprintf("%d bytes hold no whole batch", len(batches))}
-	case err != nil:
-		return nil, record.Summary{}, err
-	}
-	if _, _, err := record.Next(rest); err == nil {
-		return nil, record.Summary{}, &record.InvalidError{Reason: "Compressed outer record has more than one batch"}
-	}
-	if len(b) > int(cfg.MaxMessageBytes) {
-		return nil, record.Summary{}, tooLarge(len(b), cfg)
-	}
-	if err := b.Verify(); err != nil {
-		return nil, record.Summary{}, err
-	}
-	rules := record.Rules{
-		Partition:     l.name,
-		Now:           opt.Now.UnixMilli(),
-		TimestampType: cfg.TimestampType,
-		MaxBeforeMs:   cfg.MaxBeforeMs,
-		MaxAfterMs:    cfg.MaxAfterMs,
-		NeedKeys:      cfg.Compact,
-		Internal:      opt.Origin != producer.Client,
-	}
-	sum, err := b.ValidateRecords(&rules)
-	if err != nil {
-		return nil, sum, err
-	}
-	b.SetMaxTimestamp(rules.TimestampType, sum.MaxTimestamp)
-	return b, sum, nil
-}
-
-func tooLarge(size int, cfg *Config) error {
-	return fmt.Errorf("batch of %d bytes, max.message.bytes is %d: %w", size, cfg.MaxMessageBytes, ErrTooLarge)
 }

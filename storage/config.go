@@ -1,8 +1,10 @@
 package storage
 
 import (
+	"fmt"
 	"math"
 
+	"github.com/gregor-mq/gregor/config"
 	"github.com/gregor-mq/gregor/record"
 )
 
@@ -11,7 +13,7 @@ import (
 // limit, as in Kafka; a property of Long.MAX does not fit a time.Duration.
 type Config struct {
 	SegmentBytes       int32 // segment.bytes
-	SegmentMs          int64 // segment.ms
+	SegmentMs          int64 // segment.ms, or max.compaction.lag.ms when that is less and the topic is compacted
 	SegmentJitterMs    int64 // segment.jitter.ms
 	IndexIntervalBytes int32 // index.interval.bytes
 	IndexBytes         int32 // segment.index.bytes, bounds both indexes
@@ -52,9 +54,44 @@ func DefaultConfig() Config {
 		MaxBeforeMs:        math.MaxInt64,
 		MaxAfterMs:         math.MaxInt64,
 		KeepCodec:          true,
+		CodecLevel:         record.DefaultLevel,
 		FlushMessages:      math.MaxInt64,
 		FlushMs:            math.MaxInt64,
 		ProducerMs:         day,
 		VerifyTxn:          true,
 	}
+}
+
+// ConfigOf takes from a topic's settings what its logs care about. producerMs
+// is producer.id.expiration.ms and verifyTxn
+// transaction.partition.verification.enable of the broker.
+func ConfigOf(t *config.Topic, producerMs int64, verifyTxn bool) (*Config, error) {
+	c := &Config{
+		SegmentBytes:       t.SegmentBytes,
+		SegmentMs:          t.MaxSegmentMs(),
+		SegmentJitterMs:    t.SegmentJitterMs,
+		IndexIntervalBytes: t.IndexIntervalBytes,
+		IndexBytes:         t.SegmentIndexBytes,
+		MaxMessageBytes:    t.MaxMessageBytes,
+		Delete:             t.Delete,
+		Compact:            t.Compact,
+		RetentionMs:        t.RetentionMs,
+		RetentionSize:      t.RetentionBytes,
+		FileDeleteMs:       t.FileDeleteDelayMs,
+		MaxBeforeMs:        t.TimestampBeforeMaxMs,
+		MaxAfterMs:         t.TimestampAfterMaxMs,
+		CodecLevel:         int(t.CompressionLevel),
+		FlushMessages:      t.FlushMessages,
+		FlushMs:            t.FlushMs,
+		ProducerMs:         producerMs,
+		VerifyTxn:          verifyTxn,
+	}
+	if t.LogAppendTime {
+		c.TimestampType = record.LogAppendTime
+	}
+	var err error
+	if c.Codec, c.KeepCodec, err = record.ParseTopicCodec(t.Compression); err != nil {
+		return nil, fmt.Errorf("compression.type %q: %w", t.Compression, err)
+	}
+	return c, nil
 }

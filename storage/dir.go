@@ -202,8 +202,15 @@ func (d *Dir) CloseIdle() { d.files.closeIdle(false) }
 // Failed returns why the directory is offline, or nil.
 func (d *Dir) Failed() *DirError { return d.failed.Load() }
 
-// fail takes the directory offline and returns the error that says so.
+// fail takes the directory offline and returns the error that says so. What is
+// no fault of the disk passes through.
 func (d *Dir) fail(op string, err error) error {
+	if e, ok := errors.AsType[*DirError](err); ok {
+		return e
+	}
+	if errors.Is(err, ErrClosed) {
+		return err
+	}
 	e := &DirError{d.path, op, err}
 	if d.failed.CompareAndSwap(nil, e) {
 		d.log.Error("log directory failed", "dir", d.path, "op", op, "err", err)

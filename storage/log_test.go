@@ -32,11 +32,13 @@ func (c fixedClock) AfterFunc(time.Duration, func()) env.Timer { panic("no timer
 
 func newBench(t testing.TB) *bench {
 	b := &bench{t: t, now: time.UnixMilli(1_700_000_000_000), cfg: DefaultConfig()}
-	b.fs = memfs.New(0, func() time.Time { return b.now })
+	b.fs = memfs.New(0, b.clock)
 	b.env = env.Env{Clock: fixedClock{b}, FS: b.fs, Rand: env.Real().Rand}
 	b.openDir()
 	return b
 }
+
+func (b *bench) clock() time.Time { return b.now }
 
 func (b *bench) openDir() *Dir {
 	b.t.Helper()

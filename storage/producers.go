@@ -92,14 +92,16 @@ func (l *Log) replayRange(state *producer.State, from, to int64) error {
 		if s.size.Load() == 0 {
 			continue
 		}
-		if err := l.replaySegment(s, state, from, to); err != nil {
+		if err := l.replaySegment(s, nil, state, from, to); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (l *Log) replaySegment(s *segment, state *producer.State, from, to int64) error {
+// replaySegment applies the batches of one segment in [from, to). Aborted
+// transactions are noted in txns unless it is nil.
+func (l *Log) replaySegment(s, txns *segment, state *producer.State, from, to int64) error {
 	r, err := s.acquire()
 	if err != nil {
 		return err
@@ -126,7 +128,7 @@ func (l *Log) replaySegment(s *segment, state *producer.State, from, to int64) e
 		if h.last < from {
 			continue
 		}
-		if err := l.replayBatch(nil, r.file, &h, state); err != nil {
+		if err := l.replayBatch(txns, r.file, &h, state); err != nil {
 			return err
 		}
 	}

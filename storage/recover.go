@@ -192,7 +192,9 @@ func (l *Log) scan(s *segment, r *handle, b *builder, state *producer.State, fro
 			return end, good, fmt.Errorf("checksum of the batch at position %d does not match", h.pos), nil
 		case h.base < end:
 			return end, good, fmt.Errorf("batch at position %d begins at offset %d, below %d", h.pos, h.base, end), nil
-		case h.last-s.base > math.MaxInt32:
+		case h.last-s.base > math.MaxInt32 && s == l.active():
+			return end, good, fmt.Errorf("batch at position %d has offset %d", h.pos, h.last), nil
+		case h.last-s.base > math.MaxInt32: // only the cleaner of old brokers did that
 			return end, good, nil, fmt.Errorf("offset %d in segment %d: %w", h.last, s.base, ErrOverflow)
 		}
 		if err := b.add(&h); err != nil {

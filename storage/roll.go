@@ -19,7 +19,7 @@ func (l *Log) maybeRollLocked(h *header, size int64, cfg *Config, now int64) (bo
 	if err != nil {
 		return false, err
 	}
-	tooOld := s.size.Load() > 0 && wait > cfg.rollMs()-min(s.jitter, cfg.rollMs())
+	tooOld := s.size.Load() > 0 && wait > cfg.SegmentMs-s.jitter
 	if s.size.Load() <= int64(cfg.SegmentBytes)-size && !tooOld && !s.full(cfg) && h.last-s.base <= math.MaxInt32 {
 		return false, l.createLocked(s)
 	}
@@ -33,14 +33,6 @@ func (l *Log) createLocked(s *segment) error {
 	}
 	l.mu.newFiles = true
 	return s.create()
-}
-
-// rollMs is the longest time between the first and the last record of a segment.
-func (c *Config) rollMs() int64 {
-	if c.Compact && c.MaxLagMs > 0 {
-		return min(c.SegmentMs, c.MaxLagMs)
-	}
-	return c.SegmentMs
 }
 
 // full says that an index has no room for the entry that may come.
@@ -114,7 +106,7 @@ func (l *Log) rollLocked(base, now int64) error {
 
 func (l *Log) newSegment(base, now int64) *segment {
 	s := newSegment(l, base, now)
-	if j := min(l.cfg.Load().SegmentJitterMs, l.cfg.Load().rollMs()); j > 0 {
+	if j := min(l.cfg.Load().SegmentJitterMs, l.cfg.Load().SegmentMs); j > 0 {
 		s.jitter = int64(l.dir.env.Rand.Uint64() % uint64(j))
 	}
 	return s

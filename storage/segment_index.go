@@ -123,16 +123,17 @@ func (s *segment) searchFile(v index.View, suffix string, key int64) (index.Entr
 	return v.Floor(f, key)
 }
 
-// find returns the first batch whose last offset is at or above offset, looking
-// no further than limit bytes; ok is false when there is none. An index that
-// leads astray is rebuilt once.
-func (s *segment) find(r *handle, offset, limit int64) (h header, ok bool, err error) {
+// find returns the first batch whose last offset is at or above offset in a
+// segment of size bytes; ok is false when there is none. An index that leads
+// astray is rebuilt once.
+func (s *segment) find(r *handle, offset, size int64) (h header, ok bool, err error) {
 	for attempt := range 2 {
 		pos, at, err := s.floor(offset)
-		if err == nil && pos < limit {
-			h, ok, err = s.findFrom(r, pos, at, offset, limit)
-		} else if err == nil {
-			return header{}, false, nil
+		if err == nil && pos >= size && size > 0 {
+			err = index.ErrCorrupt
+		}
+		if err == nil {
+			h, ok, err = s.findFrom(r, pos, at, offset, size)
 		}
 		if err == nil || attempt > 0 || !(errors.Is(err, index.ErrCorrupt) || notExist(err) || damaged(err)) {
 			return h, ok, err

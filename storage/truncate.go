@@ -126,6 +126,7 @@ func (l *Log) cutSegment(s *segment, offset int64) error {
 }
 
 func (s *segment) cutIndexesLocked(offset int64, r *handle) error {
+	s.mu.rebuilt = false
 	offsets, err1 := s.openIndex(suffixIndex, false)
 	times, err2 := s.openIndex(suffixTimeIndex, false)
 	err := errors.Join(err1, err2)

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"errors"
+	"math"
 	"os"
 
 	"github.com/gregor-mq/gregor/storage/index"
@@ -63,10 +64,10 @@ func (l *Log) AbortedTxns(from, to int64) ([]index.Aborted, error) {
 	segs := l.segments()
 	for _, s := range segs[segmentFor(segs, from):] {
 		all, err := s.aborted()
+		if errors.Is(err, index.ErrCorrupt) {
+			all, err = l.rebuildAborted(s)
+		}
 		if err != nil {
-			if errors.Is(err, index.ErrCorrupt) {
-				return nil, err
-			}
 			return nil, l.fail("read transactions of", err)
 		}
 		for _, a := range all {
@@ -79,6 +80,32 @@ func (l *Log) AbortedTxns(from, to int64) ([]index.Aborted, error) {
 		}
 	}
 	return out, nil
+}
+
+// rebuildAborted makes the transaction index of a segment anew: from the
+// producers as they were at its base, and the markers in it.
+func (l *Log) rebuildAborted(s *segment) ([]index.Aborted, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.usableLocked(); err != nil {
+		return nil, err
+	}
+	all, err := s.aborted()
+	if err == nil || !errors.Is(err, index.ErrCorrupt) {
+		return all, err // somebody else was here
+	}
+	l.dir.log.Warn("transaction index is corrupt, rebuilding it", "segment", s.path(suffixLog), "err", err)
+	if err := l.fs().Remove(s.path(suffixTxnIndex)); err != nil {
+		return nil, err
+	}
+	state := producer.NewState()
+	if err := l.replayTo(state, s.base, l.start.Load()); err != nil {
+		return nil, err
+	}
+	if err := l.replaySegment(s, s, state, s.base, math.MaxInt64); err != nil {
+		return nil, err
+	}
+	return s.aborted()
 }
 
 // SpanEnd is an offset at or above all records of a span, taken from the index

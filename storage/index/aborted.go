@@ -30,11 +30,14 @@ func AppendAborted(dst []byte, a Aborted) []byte {
 	return dst
 }
 
-// DecodeAborted reads a whole .txnindex. A torn last entry is left out;
-// another version, or markers not in ascending order, is ErrCorrupt.
+// DecodeAborted reads a whole .txnindex. A torn last entry, another version, or
+// markers not in ascending order, is ErrCorrupt.
 func DecodeAborted(src []byte) ([]Aborted, error) {
+	if n := len(src) % AbortedSize; n != 0 {
+		return nil, fmt.Errorf("%d bytes behind the last aborted transaction: %w", n, ErrCorrupt)
+	}
 	out := make([]Aborted, 0, len(src)/AbortedSize)
-	for ; len(src) >= AbortedSize; src = src[AbortedSize:] {
+	for ; len(src) > 0; src = src[AbortedSize:] {
 		if v := int16(binary.BigEndian.Uint16(src)); v != abortedVersion {
 			return out, fmt.Errorf("aborted transaction with version %d: %w", v, ErrCorrupt)
 		}
