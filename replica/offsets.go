@@ -135,3 +135,56 @@ func (m *Manager) Producers(topic string, partition int32) ([]producer.Active, e
 	list, err := p.log.ActiveProducers()
 	return list, m.observe(err)
 }
+
+// OffsetsBefore answers ListOffsets version 0: at most limit offsets, newest
+// first, where segments begin that were last written at or before a time; the
+// end of the log counts as written now.
+func (m *Manager) OffsetsBefore(topic string, partition int32, timestamp int64, limit int, replica int32) ([]int64, error) {
+	p := m.lookup(topic, partition)
+	if p == nil {
+		return nil, m.missing(PartitionName{Topic: topic, Partition: partition}, false)
+	}
+	if err := p.checkLeader(-1); err != nil {
+		return nil, err
+	}
+	starts, err := p.log.SegmentStarts()
+	if err != nil {
+		return nil, m.observe(err)
+	}
+	if !starts[len(starts)-1].Empty {
+		starts = append(starts, storage.SegmentStart{Offset: p.log.EndOffset(), Modified: m.env.Clock.Now().UnixMilli()})
+	}
+	last := -1
+	switch timestamp {
+	case LatestTimestamp:
+		last = len(starts) - 1
+	case EarliestTimestamp:
+		last = 0
+	default:
+		for i, s := range starts {
+			if s.Modified <= timestamp {
+				last = i
+			}
+		}
+	}
+	var out []int64
+	for i := last; i >= 0 && len(out) < limit; i-- {
+		out = append(out, max(starts[i].Offset, p.log.StartOffset()))
+	}
+	return capAt(out, p.log.HighWatermark(), replica), nil
+}
+
+// capAt shows a consumer the high watermark in place of all that lies above.
+func capAt(offsets []int64, hw int64, replica int32) []int64 {
+	if replica >= 0 {
+		return offsets
+	}
+	above := 0
+	for above < len(offsets) && offsets[above] > hw {
+		above++
+	}
+	if above == 0 {
+		return offsets
+	}
+	return append([]int64{hw}, offsets[above:]...)
+}

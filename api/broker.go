@@ -1,0 +1,73 @@
+package api
+
+import (
+	"log/slog"
+
+	"github.com/gregor-mq/gregor/config"
+	"github.com/gregor-mq/gregor/internal/env"
+	"github.com/gregor-mq/gregor/metadata"
+	"github.com/gregor-mq/gregor/replica"
+	"github.com/gregor-mq/gregor/wire"
+)
+
+// Broker answers the requests of one broker.
+type Broker struct {
+	Owners
+	table map[wire.Key]serve
+}
+
+// New returns a broker that serves everything in the registry.
+func New(o Owners) *Broker { return &Broker{Owners: o, table: registry()} }
+
+// Owners are those who own what requests are about; all fields are set.
+type Owners struct {
+	ID        int32
+	ClusterID string
+	Env       env.Env
+	Log       *slog.Logger
+	Settings  Settings
+	Metadata  *metadata.Cache
+	Replicas  *replica.Manager
+	Groups    Groups
+	Admin     Admin
+	// ProducerIDs hands out producer ids for InitProducerId.
+	ProducerIDs ProducerIDs
+	// FeatureEpoch returns the dataVersion of /feature, -1 before it is known.
+	FeatureEpoch func() int64
+}
+
+// Settings gives the configuration in force at the moment of the call.
+type Settings interface {
+	// Broker returns the broker's own.
+	Broker() *config.Broker
+	// Topic returns a topic's effective settings, from /config/topics.
+	Topic(name string) *config.Topic
+}
+
+// ProducerIDs hands out ids that no other producer of the cluster has.
+type ProducerIDs interface {
+	// Next calls done with a new id, or with COORDINATOR_LOAD_IN_PROGRESS
+	// while a block of ids is being fetched from the controller.
+	Next(done func(id int64, err error))
+}
+
+// Admin is what changes topics and configurations.
+type Admin interface {
+	// AutoCreate makes topics with default settings because a client asked for
+	// their metadata; done gets what to answer for each.
+	AutoCreate(topics []string, done func(map[string]wire.Code))
+}
+
+// Groups is what this file's handlers need of the group coordinator.
+type Groups interface {
+	// PartitionsDeleted drops the committed offsets of partitions that are gone.
+	PartitionsDeleted(byTopic map[string][]int32)
+}
+
+// InternalTopics of Kafka: hidden from deletion and marked in Metadata.
+const (
+	offsetsTopic      = "__consumer_offsets"
+	transactionsTopic = "__transaction_state"
+)
+
+func isInternal(topic string) bool { return topic == offsetsTopic || topic == transactionsTopic }

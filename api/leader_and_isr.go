@@ -1,0 +1,73 @@
+package api
+
+import (
+	"github.com/gregor-mq/gregor/metadata"
+	"github.com/gregor-mq/gregor/replica"
+	"github.com/gregor-mq/gregor/wire"
+)
+
+// LeaderAndIsr v0-7, StopReplica v0-4 and UpdateMetadata v0-8: what the
+// controller tells a broker. Every version is accepted: the sender's
+// inter.broker.protocol.version alone decides which one comes.
+
+func (b *Broker) leaderAndIsr(c *context, req *wire.LeaderAndIsrRequest) {
+	c.Reply(b.Replicas.LeaderAndIsr(req))
+}
+
+func (b *Broker) stopReplica(c *context, req *wire.StopReplicaRequest) {
+	stops := stopsOf(req)
+	resp := wire.NewStopReplicaResponse()
+	code, codes := b.Replicas.StopReplica(req.ControllerEpoch, req.BrokerEpoch, stops)
+	resp.ErrorCode = code
+	for i, s := range stops {
+		if codes != nil {
+			resp.PartitionErrors = append(resp.PartitionErrors, wire.StopReplicaResponsePartitionError{
+				TopicName: s.Topic, PartitionIndex: s.Partition, ErrorCode: codes[i]})
+		}
+	}
+	c.Reply(resp)
+}
+
+// stopsOf reads the partitions in the three forms that the versions have.
+func stopsOf(req *wire.StopReplicaRequest) []replica.Stop {
+	var out []replica.Stop
+	const noEpoch = -1
+	for _, p := range req.UngroupedPartitions {
+		out = append(out, replica.Stop{Topic: p.TopicName, Partition: p.PartitionIndex, LeaderEpoch: noEpoch, Delete: req.DeletePartitions})
+	}
+	for _, t := range req.Topics {
+		for _, index := range t.PartitionIndexes {
+			out = append(out, replica.Stop{Topic: t.Name, Partition: index, LeaderEpoch: noEpoch, Delete: req.DeletePartitions})
+		}
+	}
+	for _, t := range req.TopicStates {
+		for _, p := range t.PartitionStates {
+			out = append(out, replica.Stop{Topic: t.TopicName, Partition: p.PartitionIndex, LeaderEpoch: p.LeaderEpoch, Delete: p.DeletePartition})
+		}
+	}
+	return out
+}
+
+func (b *Broker) updateMetadata(c *context, req *wire.UpdateMetadataRequest) {
+	resp := wire.NewUpdateMetadataResponse()
+	if req.BrokerEpoch >= 0 && req.BrokerEpoch < b.Replicas.BrokerEpoch() {
+		resp.ErrorCode = wire.CodeStaleBrokerEpoch
+		c.Reply(resp)
+		return
+	}
+	gone, err := b.Metadata.Apply(req)
+	resp.ErrorCode = Code(err)
+	if len(gone) > 0 {
+		b.forget(gone)
+	}
+	c.Reply(resp)
+}
+
+// forget lets the group coordinator drop the offsets of deleted partitions.
+func (b *Broker) forget(gone []metadata.Gone) {
+	byTopic := map[string][]int32{}
+	for _, g := range gone {
+		byTopic[g.Topic] = append(byTopic[g.Topic], g.Partition)
+	}
+	b.Groups.PartitionsDeleted(byTopic)
+}

@@ -1,0 +1,170 @@
+package api
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/gregor-mq/gregor/metadata"
+	"github.com/gregor-mq/gregor/wire"
+)
+
+// Metadata v0-12. Version 0 asks for all topics with an empty list, later ones
+// with null. Topics may be named by id from version 12. An unknown topic is
+// created when client and broker allow it; the answer is then
+// LEADER_NOT_AVAILABLE and the client asks again.
+
+// Operation bits of KIP-430: what a caller may do with a resource. Without an
+// authorizer everything that makes sense for the resource is allowed.
+const (
+	topicOperations   int32 = 1<<3 | 1<<4 | 1<<5 | 1<<6 | 1<<7 | 1<<8 | 1<<10 | 1<<11
+	clusterOperations int32 = 1<<5 | 1<<7 | 1<<8 | 1<<9 | 1<<10 | 1<<11 | 1<<12
+	groupOperations   int32 = 1<<3 | 1<<6 | 1<<8
+)
+
+func (b *Broker) metadata(c *context, req *wire.MetadataRequest) {
+	v := c.version()
+	image := b.Metadata.Image()
+	resp := wire.NewMetadataResponse()
+	resp.ClusterID, resp.ControllerID = &b.ClusterID, image.ControllerID
+	if req.IncludeClusterAuthorizedOperations {
+		resp.ClusterAuthorizedOperations = clusterOperations
+	}
+	listener := c.Peer().Listener
+	for _, br := range image.Brokers {
+		if e, ok := br.Endpoint(listener); ok {
+			resp.Brokers = append(resp.Brokers, wire.MetadataResponseBroker{NodeID: br.ID, Host: e.Host, Port: e.Port, Rack: br.Rack})
+		}
+	}
+	d := describer{b: b, image: image, listener: listener, version: v}
+	if req.IncludeTopicAuthorizedOperations {
+		d.operations = topicOperations
+	} else {
+		d.operations = wire.NewMetadataResponseTopic().TopicAuthorizedOperations
+	}
+	if req.Topics == nil || v == 0 && len(req.Topics) == 0 {
+		for t := range image.Topics() {
+			resp.Topics = append(resp.Topics, d.topic(t))
+		}
+		slices.SortFunc(resp.Topics, func(x, y wire.MetadataResponseTopic) int { return cmp.Compare(*x.Name, *y.Name) })
+		c.Reply(resp)
+		return
+	}
+	var missing []string
+	for _, t := range req.Topics {
+		known, answer := d.named(t)
+		resp.Topics = append(resp.Topics, answer)
+		if !known && answer.ErrorCode == wire.CodeUnknownTopicOrPartition && t.Name != nil {
+			missing = append(missing, *t.Name)
+		}
+	}
+	if len(missing) == 0 || !req.AllowAutoTopicCreation || !b.Settings.Broker().AutoCreateTopics {
+		c.Reply(resp)
+		return
+	}
+	b.Admin.AutoCreate(missing, func(codes map[string]wire.Code) {
+		for i := range resp.Topics {
+			t := &resp.Topics[i]
+			if t.Name == nil {
+				continue
+			}
+			if code, ok := codes[*t.Name]; ok {
+				t.ErrorCode = code
+			}
+		}
+		c.Reply(resp)
+	})
+}
+
+// describer turns the image into response topics for one listener.
+type describer struct {
+	b          *Broker
+	image      *metadata.Image
+	listener   string
+	version    int16
+	operations int32
+}
+
+// named answers one requested topic; known is false when it does not exist.
+func (d *describer) named(t wire.MetadataRequestTopic) (known bool, answer wire.MetadataResponseTopic) {
+	var found *metadata.Topic
+	answer = wire.NewMetadataResponseTopic()
+	byID := t.TopicID != (wire.UUID{})
+	if byID {
+		found = d.image.TopicByID(t.TopicID)
+	} else if t.Name != nil {
+		found = d.image.Topic(*t.Name)
+	}
+	if found != nil {
+		return true, d.topic(found)
+	}
+	answer.TopicID, answer.Name = t.TopicID, t.Name
+	switch {
+	case byID:
+		answer.ErrorCode = wire.CodeUnknownTopicID
+	case t.Name == nil || metadata.ValidateTopicName(*t.Name) != nil:
+		answer.ErrorCode = wire.CodeInvalidTopicException
+	default:
+		answer.ErrorCode = wire.CodeUnknownTopicOrPartition
+		answer.IsInternal = isInternal(*t.Name)
+	}
+	if answer.Name == nil && d.version < 12 {
+		answer.Name = new("")
+	}
+	return false, answer
+}
+
+func (d *describer) topic(t *metadata.Topic) wire.MetadataResponseTopic {
+	out := wire.NewMetadataResponseTopic()
+	out.Name, out.TopicID, out.IsInternal = &t.Name, t.ID, isInternal(t.Name)
+	out.TopicAuthorizedOperations = d.operations
+	out.Partitions = make([]wire.MetadataResponsePartition, len(t.Partitions))
+	for i := range t.Partitions {
+		out.Partitions[i] = d.partition(&t.Partitions[i])
+	}
+	return out
+}
+
+func (d *describer) partition(p *metadata.Partition) wire.MetadataResponsePartition {
+	out := wire.NewMetadataResponsePartition()
+	out.PartitionIndex, out.LeaderID, out.LeaderEpoch = p.Index, p.Leader, p.LeaderEpoch
+	out.ReplicaNodes, out.IsrNodes, out.OfflineReplicas = p.Replicas, p.ISR, d.offline(p)
+	leader, alive := d.image.Broker(p.Leader)
+	_, reachable := leader.Endpoint(d.listener)
+	switch {
+	case !alive:
+		out.ErrorCode, out.LeaderID = wire.CodeLeaderNotAvailable, metadata.NoLeader
+	case !reachable && d.version >= 6:
+		out.ErrorCode, out.LeaderID = wire.CodeListenerNotFound, metadata.NoLeader
+	case !reachable:
+		out.ErrorCode, out.LeaderID = wire.CodeLeaderNotAvailable, metadata.NoLeader
+	}
+	if d.version == 0 {
+		// The first clients cannot bear ids of brokers that the answer does
+		// not list.
+		out.ReplicaNodes, out.IsrNodes = d.reachable(p.Replicas), d.reachable(p.ISR)
+		if out.ErrorCode == wire.CodeNone && (len(out.ReplicaNodes) < len(p.Replicas) || len(out.IsrNodes) < len(p.ISR)) {
+			out.ErrorCode = wire.CodeReplicaNotAvailable
+		}
+	}
+	return out
+}
+
+func (d *describer) offline(p *metadata.Partition) []int32 {
+	out := p.Offline
+	for _, id := range p.Replicas {
+		if br, alive := d.image.Broker(id); !slices.Contains(out, id) {
+			if _, ok := br.Endpoint(d.listener); !alive || !ok {
+				out = append(slices.Clone(out), id)
+			}
+		}
+	}
+	return out
+}
+
+func (d *describer) reachable(ids []int32) []int32 {
+	return slices.DeleteFunc(slices.Clone(ids), func(id int32) bool {
+		br, alive := d.image.Broker(id)
+		_, ok := br.Endpoint(d.listener)
+		return !alive || !ok
+	})
+}

@@ -1,0 +1,70 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/gregor-mq/gregor/wire"
+)
+
+// serve is one API's entry point.
+type serve func(b *Broker, c *context) error
+
+// registry lists all that is served. What is not here is neither advertised
+// nor answered: the connection is closed, as Kafka does it.
+func registry() map[wire.Key]serve {
+	return map[wire.Key]serve{
+		wire.KeyProduce:              typed((*Broker).produce),
+		wire.KeyFetch:                typed((*Broker).fetch),
+		wire.KeyListOffsets:          typed((*Broker).listOffsets),
+		wire.KeyMetadata:             typed((*Broker).metadata),
+		wire.KeyLeaderAndIsr:         typed((*Broker).leaderAndIsr),
+		wire.KeyStopReplica:          typed((*Broker).stopReplica),
+		wire.KeyUpdateMetadata:       typed((*Broker).updateMetadata),
+		wire.KeyApiVersions:          typed((*Broker).apiVersions),
+		wire.KeyDeleteRecords:        typed((*Broker).deleteRecords),
+		wire.KeyInitProducerID:       typed((*Broker).initProducerID),
+		wire.KeyOffsetForLeaderEpoch: typed((*Broker).offsetForLeaderEpoch),
+		wire.KeyDescribeLogDirs:      typed((*Broker).describeLogDirs),
+		wire.KeyDescribeCluster:      typed((*Broker).describeCluster),
+		wire.KeyDescribeProducers:    typed((*Broker).describeProducers),
+	}
+}
+
+// typed makes an entry point of a handler that takes the decoded request.
+func typed[R any, P interface {
+	*R
+	wire.Body
+}](handle func(b *Broker, c *context, req P)) serve {
+	return func(b *Broker, c *context) error {
+		req := P(new(R))
+		if err := req.Decode(c.Body(), c.version()); err != nil && !errors.Is(err, wire.ErrTrailing) {
+			return err
+		}
+		handle(b, c, req)
+		return nil
+	}
+}
+
+// Handle serves one call. It must run on the connection's goroutine.
+func (b *Broker) Handle(call Call) {
+	c := &context{Call: call, header: call.Header()}
+	key, version := c.header.Key, c.version()
+	handle, ok := b.table[key]
+	lowest, highest, _ := wire.Versions(key)
+	switch {
+	case !ok:
+		c.CloseConn(fmt.Errorf("api key %v is not served", key))
+		return
+	case key == wire.KeyApiVersions && version > highest:
+		// The answer tells the client which version to ask for next.
+		c.Reply(unsupportedApiVersions())
+		return
+	case version < lowest || version > highest:
+		c.CloseConn(fmt.Errorf("%v version %d is not served, only %d to %d", key, version, lowest, highest))
+		return
+	}
+	if err := handle(b, c); err != nil {
+		c.CloseConn(fmt.Errorf("%v version %d from client %q: %w", key, version, c.clientID(), err))
+	}
+}
