@@ -10,7 +10,7 @@
 //     fsyncs), one per listener, one per connection and one more while replies
 //     to writes are being sent, keeper-snapshot while one is written.
 //   - Disk: what wal and snap keep, and keeper.meta and keeper.lock.
-//   - Locks, in this order: Keeper.state (tree; writers are the loop and the
+//   - Locks: in this order Keeper.state (tree; writers are the loop and the
 //     start of a snapshot), conn.mu (what is to be sent), then any of
 //     Keeper.conns, Keeper.sessions, Keeper.stats and those inside watch.
 //   - Kafka counterpart: org.apache.zookeeper.server.ZooKeeperServer.

@@ -8,6 +8,7 @@ import (
 	"go.etcd.io/raft/v3"
 	pb "go.etcd.io/raft/v3/raftpb"
 
+	"github.com/gregor-mq/gregor/internal/offheap"
 	"github.com/gregor-mq/gregor/keeper/snap"
 	"github.com/gregor-mq/gregor/keeper/tree"
 	"github.com/gregor-mq/gregor/keeper/wal"
@@ -94,7 +95,7 @@ func (k *Keeper) loadSnapshot() (snap.Meta, error) {
 func (k *Keeper) treeOptions() tree.Options {
 	return tree.Options{
 		ExtendedTypes: k.cfg.ExtendedTypes, EnforceQuota: k.cfg.EnforceQuota,
-		Schemes: k.cfg.Schemes, Seed: k.env.Rand.Uint64(),
+		Schemes: k.cfg.Schemes, Seed: k.env.Rand.Uint64(), Memory: offheap.Memory{},
 	}
 }
 

@@ -32,6 +32,7 @@ type span struct {
 // arena allocates blocks outside the collected heap. A freed block serves
 // blocks of its class; a span whose blocks are all free serves any class.
 type arena struct {
+	mem     Memory
 	regions [][]byte
 	spans   []span
 	idle    []int32           // spans without blocks
@@ -68,15 +69,18 @@ func classSize(class int) int {
 	return 1024 + (class-fineClasses-middleClasses+1)*256
 }
 
-func newArena() *arena {
-	a := &arena{large: map[uint32][]byte{}}
+func newArena(mem Memory) *arena {
+	a := &arena{mem: mem, large: map[uint32][]byte{}}
 	for i := range a.room {
 		a.room[i] = noSpan
 	}
-	a.regions = append(a.regions, mapMemory(regionSize))
-	a.addSpans()
-	a.spans[0].class = noSpan // ref 0 means none: the first span stays unused
-	a.idle = a.idle[:len(a.idle)-1]
+	// ref 0 means none: the first span stays unused. The other spans of its
+	// region come with the first block.
+	if region := mem.Map(regionSize); region != nil {
+		a.regions = append(a.regions, region)
+		a.addSpans()
+		a.idle = a.idle[:len(a.idle)-1]
+	}
 	return a
 }
 
@@ -127,10 +131,10 @@ func (a *arena) allocLarge(size int) (ref, []byte) {
 // openSpan gives an idle span to a class; noSpan when memory ran out.
 func (a *arena) openSpan(class int) int32 {
 	if len(a.idle) == 0 {
-		if len(a.spans) >= maxSpans {
-			return noSpan
+		if len(a.spans) >= maxSpans || len(a.spans) == 0 {
+			return noSpan // no more room, or none from the beginning
 		}
-		region := mapMemory(regionSize)
+		region := a.mem.Map(regionSize)
 		if region == nil {
 			return noSpan
 		}
@@ -232,7 +236,7 @@ func (a *arena) unlink(s int32) {
 // close gives all memory back; the arena is unusable then.
 func (a *arena) close() {
 	for _, r := range a.regions {
-		unmapMemory(r)
+		a.mem.Unmap(r)
 	}
 	a.regions, a.spans, a.large = nil, nil, nil
 }

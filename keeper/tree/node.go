@@ -41,6 +41,7 @@ type extra struct {
 
 // slab is a growing array outside the collected heap; slot 0 stays unused.
 type slab[T any] struct {
+	mem    Memory
 	chunks []*[slabChunk]T
 	raw    [][]byte
 	len    uint32 // slots ever used, the unused one included
@@ -61,7 +62,7 @@ func (s *slab[T]) grow() uint32 {
 	}
 	for int(s.len>>slabShift) >= len(s.chunks) {
 		var zero T
-		b := mapMemory(slabChunk * int(unsafe.Sizeof(zero)))
+		b := s.mem.Map(slabChunk * int(unsafe.Sizeof(zero)))
 		if b == nil { // no more room outside: the heap takes over
 			s.chunks = append(s.chunks, new([slabChunk]T))
 			continue
@@ -75,7 +76,7 @@ func (s *slab[T]) grow() uint32 {
 
 func (s *slab[T]) close() {
 	for _, b := range s.raw {
-		unmapMemory(b)
+		s.mem.Unmap(b)
 	}
 	s.chunks, s.raw = nil, nil
 }
@@ -95,8 +96,11 @@ type store struct {
 	before func(n num)
 }
 
-func newStore(seed uint64) *store {
-	return &store{arena: newArena(), index: index{seed: seed}}
+func newStore(mem Memory, seed uint64) *store {
+	return &store{
+		nodes: slab[node]{mem: mem}, extras: slab[extra]{mem: mem},
+		arena: newArena(mem), index: index{seed: seed},
+	}
 }
 
 func (s *store) close() {

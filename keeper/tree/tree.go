@@ -6,7 +6,8 @@ import (
 	"github.com/gregor-mq/gregor/zk"
 )
 
-// Options are what a tree's rules depend on. They must agree on all members.
+// Options are what a tree's rules depend on; Seed and Memory apart, they must
+// agree on all members.
 type Options struct {
 	// ExtendedTypes lets nodes have a time to live (extendedTypesEnabled).
 	ExtendedTypes bool
@@ -17,6 +18,8 @@ type Options struct {
 	Schemes []string
 	// Seed spreads the index; any number, it shows nowhere.
 	Seed uint64
+	// Memory holds the nodes; nil for the collected heap.
+	Memory Memory
 }
 
 // The nodes every tree starts with.
@@ -67,8 +70,11 @@ func New(opts Options) *Tree {
 }
 
 func newTree(opts Options) *Tree {
+	if opts.Memory == nil {
+		opts.Memory = heap{}
+	}
 	return &Tree{
-		opts: opts, s: newStore(opts.Seed), acls: newACLTable(),
+		opts: opts, s: newStore(opts.Memory, opts.Seed), acls: newACLTable(),
 		owners: map[int64]*owned{}, sessions: map[int64]Session{}, quotas: map[string]struct{}{},
 	}
 }
