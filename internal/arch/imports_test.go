@@ -51,10 +51,20 @@ func covers(pattern, pkg string) bool {
 	return pkg == tree || isTree && strings.HasPrefix(pkg, tree+"/")
 }
 
+// weight orders patterns by how much of a path they name; a package weighs more
+// than the tree of the same name.
+func weight(pattern string) int {
+	name, isTree := strings.CutSuffix(pattern, "/...")
+	if isTree {
+		return 2 * len(name)
+	}
+	return 2*len(name) + 1
+}
+
 func ruleFor(rules []rule, pkg string) (rule, bool) {
 	var best rule
 	for _, r := range rules {
-		if covers(r.of, pkg) && len(r.of) > len(best.of) {
+		if covers(r.of, pkg) && weight(r.of) > weight(best.of) {
 			best = r
 		}
 	}

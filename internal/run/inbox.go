@@ -85,6 +85,41 @@ func (q *Inbox[E]) Drain(ctx context.Context, buf []E) ([]E, error) {
 	}
 }
 
+// Get waits until something is there and returns the oldest element alone: for
+// owners that leave the rest where Clear finds it. It returns ErrClosed once the
+// inbox is closed and empty.
+func (q *Inbox[E]) Get(ctx context.Context) (E, error) {
+	for {
+		if e, ok, err := q.pop(); ok || err != nil {
+			return e, err
+		}
+		select {
+		case <-q.ready:
+		case <-ctx.Done():
+			var none E
+			return none, context.Cause(ctx)
+		}
+	}
+}
+
+func (q *Inbox[E]) pop() (e E, ok bool, err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.mu.items) == 0 {
+		if q.mu.closed {
+			err = ErrClosed
+		}
+		return e, false, err
+	}
+	var none E
+	e, q.mu.items[0] = q.mu.items[0], none
+	if q.mu.items = q.mu.items[1:]; len(q.mu.items) == 0 {
+		q.mu.items = nil
+	}
+	hint(q.space)
+	return e, true, nil
+}
+
 // Ready returns the channel that gets a token when something was put: for
 // owners that select over several sources and then call TryDrain.
 func (q *Inbox[E]) Ready() <-chan struct{} { return q.ready }

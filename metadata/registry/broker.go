@@ -1,0 +1,84 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/gregor-mq/gregor/zk"
+	"github.com/gregor-mq/gregor/znode"
+)
+
+// ErrIDTaken says that another living session holds the broker's registration.
+var ErrIDTaken = errors.New("broker id is taken")
+
+// pollInterval is how often a registration of another session is looked at: it
+// is waited for once in a broker's life, and for seconds.
+const pollInterval = 250 * time.Millisecond
+
+// Registration is a broker's own node.
+type Registration struct {
+	ID     int32
+	Broker znode.Broker
+	// Session is the session to register under, Previous the one that this same
+	// process had before it expired, 0 for none: what that one left is removed.
+	Session, Previous int64
+	// Wait is how long to wait for the registration of an unknown session to go
+	// away: one session timeout, which outlives a process that was killed.
+	Wait time.Duration
+}
+
+// Register makes the broker's ephemeral node and returns the broker epoch, its
+// czxid. It fails with ErrIDTaken when another session keeps the node.
+func (r *Registry) Register(ctx context.Context, reg Registration) (epoch int64, err error) {
+	path := znode.BrokerPath(reg.ID)
+	deadline := r.env.Clock.Now().Add(reg.Wait)
+	for {
+		results, err := r.calls.Multi(ctx,
+			&zk.CreateRequest{Path: path, ACL: r.acl(path), Flags: zk.Ephemeral},
+			&zk.SetDataRequest{Path: path, Data: reg.Broker.Encode(), Version: 0})
+		if err == nil {
+			return results[1].Stat.Czxid, nil
+		}
+		if !errors.Is(err, zk.ErrNodeExists) {
+			return 0, err
+		}
+		stat, err := r.calls.Exists(ctx, path, false)
+		switch {
+		case errors.Is(err, zk.ErrNoNode):
+			continue
+		case err != nil:
+			return 0, err
+		case stat.EphemeralOwner == reg.Session:
+			return stat.Czxid, nil // this very registration, sent twice
+		case reg.Previous != 0 && stat.EphemeralOwner == reg.Previous:
+			if err := ignoreNoNode(r.calls.Delete(ctx, path, -1)); err != nil {
+				return 0, err
+			}
+			continue
+		case !r.env.Clock.Now().Before(deadline):
+			return 0, fmt.Errorf("register broker %d: %w: session %#x holds %s", reg.ID, ErrIDTaken, stat.EphemeralOwner, path)
+		}
+		if err := r.sleep(ctx, pollInterval); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// Update replaces the registration's content, after listeners changed.
+func (r *Registry) Update(ctx context.Context, id int32, b znode.Broker) error {
+	_, err := r.calls.Set(ctx, znode.BrokerPath(id), b.Encode(), -1)
+	return err
+}
+
+func (r *Registry) sleep(ctx context.Context, d time.Duration) error {
+	t := r.env.Clock.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C():
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
