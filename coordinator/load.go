@@ -86,19 +86,24 @@ func (q *loadQueue) run(ctx context.Context) error {
 				buf = j.run(ctx, buf)
 			}
 		}
+		buf = nil // leaderships come in bursts, with long times between
 	}
 }
+
+// firstRead is how much of a partition is asked for at first. Most hold little,
+// so the configured buffer is reached by doubling, where there is more.
+const firstRead = 64 << 10
 
 func (j *loadJob) run(ctx context.Context, buf []byte) []byte {
 	began := j.clock.Now()
 	ld := loading{machine: group.New(j.cfg.Group), log: j.log.With(slog.Int("partition", int(j.partition)))}
-	if cap(buf) < j.cfg.LoadBuffer {
-		buf = make([]byte, j.cfg.LoadBuffer)
-	}
-	offset, err := int64(0), error(nil)
+	size, offset, err := min(firstRead, j.cfg.LoadBuffer), int64(0), error(nil)
 	for err == nil && ctx.Err() == nil && j.ctx.Err() == nil {
+		if cap(buf) < size {
+			buf = make([]byte, size)
+		}
 		var entries []byte
-		if entries, err = j.logs.Read(j.partition, offset, buf[:j.cfg.LoadBuffer]); err != nil {
+		if entries, err = j.logs.Read(j.partition, offset, buf[:size]); err != nil {
 			err = fmt.Errorf("reading partition %d at offset %d: %w", j.partition, offset, err)
 			break
 		}
@@ -106,6 +111,9 @@ func (j *loadJob) run(ctx context.Context, buf []byte) []byte {
 			break
 		}
 		offset, err = ld.entries(entries, offset)
+		if len(entries) > size/2 {
+			size = min(2*size, j.cfg.LoadBuffer)
+		}
 	}
 	if ctx.Err() != nil || j.ctx.Err() != nil {
 		return buf
