@@ -168,8 +168,7 @@ func (k *monkey) advance(d time.Duration) {
 // high watermark does.
 func (k *monkey) finish(i int, code wire.Code) {
 	if inLog(code) {
-		for j := range k.open[:i] {
-			_ = j
+		for range i {
 			k.finish(0, wire.CodeNone)
 		}
 		i = 0
