@@ -101,7 +101,7 @@ func (k *monkey) act() {
 		k.join(group, mem, instance)
 	case n < 21:
 		k.step(Sync{Ticket: k.ticket, Group: group, Member: mem.id, Instance: instance, Generation: mem.generation,
-			Assignments: []Assignment{{mem.id, []byte(fmt.Sprint(k.ticket))}}})
+			Assignments: []Assignment{{mem.id, fmt.Append(nil, k.ticket)}}})
 	case n < 25:
 		k.step(Heartbeat{k.ticket, group, mem.id, instance, mem.generation})
 	case n < 27:

@@ -46,13 +46,14 @@ func (s *story) record(r Record) string {
 			s.t.Fatal(err)
 		}
 		b := v.body
-		out := fmt.Sprintf("group %s v%d type=%s gen=%d protocol=%s leader=%s since=%s", k.Group, v.version, b.ProtocolType,
-			b.Generation, text(b.Protocol), text(b.Leader), s.clock(b.CurrentStateTimestamp))
+		var out strings.Builder
+		out.WriteString(fmt.Sprintf("group %s v%d type=%s gen=%d protocol=%s leader=%s since=%s", k.Group, v.version, b.ProtocolType,
+			b.Generation, text(b.Protocol), text(b.Leader), s.clock(b.CurrentStateTimestamp)))
 		for _, m := range b.Members {
-			out += fmt.Sprintf("\n         %s instance=%s client=%s%s session=%dms rebalance=%dms subscription=%s assignment=%s", m.MemberID,
-				text(m.GroupInstanceID), m.ClientID, m.ClientHost, m.SessionTimeout, m.RebalanceTimeout, printable(m.Subscription), m.Assignment)
+			out.WriteString(fmt.Sprintf("\n         %s instance=%s client=%s%s session=%dms rebalance=%dms subscription=%s assignment=%s", m.MemberID,
+				text(m.GroupInstanceID), m.ClientID, m.ClientHost, m.SessionTimeout, m.RebalanceTimeout, printable(m.Subscription), m.Assignment))
 		}
-		return out
+		return out.String()
 	}
 	var k wire.OffsetCommitKey
 	if err := k.Decode(rest, version); err != nil {
@@ -75,14 +76,15 @@ func (s *story) body(b Body) string {
 		if b.Code != wire.CodeNone {
 			return fmt.Sprintf("%s member=%q gen=%d", b.Code.Name(), b.Member, b.Generation)
 		}
-		out := fmt.Sprintf("joined gen=%d %s/%s leader=%s member=%s", b.Generation, text(b.ProtocolType), text(b.ProtocolName), b.Leader, b.Member)
+		var out strings.Builder
+		fmt.Fprintf(&out, "joined gen=%d %s/%s leader=%s member=%s", b.Generation, text(b.ProtocolType), text(b.ProtocolName), b.Leader, b.Member)
 		if b.SkipAssignment {
-			out += " skip"
+			out.WriteString(" skip")
 		}
 		for _, m := range b.Members {
-			out += fmt.Sprintf(" [%s %s %s]", m.Member, text(m.Instance), printable(m.Metadata))
+			fmt.Fprintf(&out, " [%s %s %s]", m.Member, text(m.Instance), printable(m.Metadata))
 		}
-		return out
+		return out.String()
 	case SyncReply:
 		if b.Code != wire.CodeNone {
 			return b.Code.Name()
@@ -91,32 +93,35 @@ func (s *story) body(b Body) string {
 	case CodeReply:
 		return b.Code.Name()
 	case LeaveReply:
-		out := b.Code.Name()
+		var out strings.Builder
+		out.WriteString(b.Code.Name())
 		for _, m := range b.Members {
-			out += fmt.Sprintf(" [%s %s %s]", m.Member, text(m.Instance), m.Code.Name())
+			fmt.Fprintf(&out, " [%s %s %s]", m.Member, text(m.Instance), m.Code.Name())
 		}
-		return out
+		return out.String()
 	case CommitReply:
 		return topicCodes(b.Topics)
 	case DeleteOffsetsReply:
 		return b.Code.Name() + " " + topicCodes(b.Topics)
 	case FetchReply:
-		out := b.Code.Name()
+		var out strings.Builder
+		out.WriteString(b.Code.Name())
 		for _, t := range b.Topics {
 			for _, p := range t.Partitions {
-				out += fmt.Sprintf(" %s-%d=%d/%d/%q", t.Topic, p.Partition, p.Offset, p.LeaderEpoch, p.Metadata)
+				fmt.Fprintf(&out, " %s-%d=%d/%d/%q", t.Topic, p.Partition, p.Offset, p.LeaderEpoch, p.Metadata)
 				if p.Code != wire.CodeNone {
-					out += "/" + p.Code.Name()
+					out.WriteString("/" + p.Code.Name())
 				}
 			}
 		}
-		return out
+		return out.String()
 	case DescribeReply:
-		out := fmt.Sprintf("%s %s %s type=%s protocol=%s", b.Code.Name(), b.Group, b.State, b.ProtocolType, b.Protocol)
+		var out strings.Builder
+		fmt.Fprintf(&out, "%s %s %s type=%s protocol=%s", b.Code.Name(), b.Group, b.State, b.ProtocolType, b.Protocol)
 		for _, m := range b.Members {
-			out += fmt.Sprintf(" [%s %s %s%s %s %s]", m.Member, text(m.Instance), m.ClientID, m.ClientHost, printable(m.Metadata), m.Assignment)
+			fmt.Fprintf(&out, " [%s %s %s%s %s %s]", m.Member, text(m.Instance), m.ClientID, m.ClientHost, printable(m.Metadata), m.Assignment)
 		}
-		return out
+		return out.String()
 	case ListReply:
 		return fmt.Sprintf("%s %v", b.Code.Name(), b.Groups)
 	}

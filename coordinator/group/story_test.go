@@ -262,7 +262,7 @@ func (s *story) producer() int64 {
 // given here, a consumer subscription is written @a+b.
 func (s *story) protocols() []Protocol {
 	var out []Protocol
-	for _, p := range strings.Split(s.or("protocols", "range:x"), ",") {
+	for p := range strings.SplitSeq(s.or("protocols", "range:x"), ",") {
 		if p == "" {
 			continue
 		}
