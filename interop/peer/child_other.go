@@ -1,0 +1,9 @@
+//go:build interop && !linux
+
+package peer
+
+import "syscall"
+
+// childAttr has nothing to offer where the kernel cannot tie a child to its
+// parent; a test that is killed leaves its peers there.
+func childAttr() *syscall.SysProcAttr { return nil }

@@ -1,0 +1,116 @@
+//go:build interop
+
+package peer
+
+import (
+	"os"
+	"path/filepath"
+)
+
+// Tools maps the names of Kafka's scripts to the classes they run.
+var Tools = map[string]string{
+	"kafka-acls":                      "kafka.admin.AclCommand",
+	"kafka-broker-api-versions":       "kafka.admin.BrokerApiVersionsCommand",
+	"kafka-cluster":                   "org.apache.kafka.tools.ClusterTool",
+	"kafka-configs":                   "kafka.admin.ConfigCommand",
+	"kafka-console-consumer":          "org.apache.kafka.tools.consumer.ConsoleConsumer",
+	"kafka-console-producer":          "kafka.tools.ConsoleProducer",
+	"kafka-consumer-groups":           "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
+	"kafka-consumer-perf-test":        "org.apache.kafka.tools.ConsumerPerformance",
+	"kafka-delegation-tokens":         "org.apache.kafka.tools.DelegationTokenCommand",
+	"kafka-delete-records":            "org.apache.kafka.tools.DeleteRecordsCommand",
+	"kafka-dump-log":                  "kafka.tools.DumpLogSegments",
+	"kafka-e2e-latency":               "org.apache.kafka.tools.EndToEndLatency",
+	"kafka-features":                  "org.apache.kafka.tools.FeatureCommand",
+	"kafka-get-offsets":               "org.apache.kafka.tools.GetOffsetShell",
+	"kafka-leader-election":           "org.apache.kafka.tools.LeaderElectionCommand",
+	"kafka-log-dirs":                  "org.apache.kafka.tools.LogDirsCommand",
+	"kafka-producer-perf-test":        "org.apache.kafka.tools.ProducerPerformance",
+	"kafka-reassign-partitions":       "org.apache.kafka.tools.reassign.ReassignPartitionsCommand",
+	"kafka-replica-verification":      "org.apache.kafka.tools.ReplicaVerificationTool",
+	"kafka-streams-application-reset": "org.apache.kafka.tools.StreamsResetter",
+	"kafka-topics":                    "org.apache.kafka.tools.TopicCommand",
+	"kafka-transactions":              "org.apache.kafka.tools.TransactionsCommand",
+	"kafka-verifiable-consumer":       "org.apache.kafka.tools.VerifiableConsumer",
+	"kafka-verifiable-producer":       "org.apache.kafka.tools.VerifiableProducer",
+	"zookeeper-security-migration":    "kafka.admin.ZkSecurityMigrator",
+	"zookeeper-shell":                 "org.apache.zookeeper.ZooKeeperMainWithTlsSupportForKafka",
+}
+
+// JavaTool runs a main class of Kafka 3.9.1 and returns what it printed and
+// its exit status.
+func JavaTool(s Scope, mainClass string, args []string, stdin string) (stdout, stderr string, exit int) {
+	s.Helper()
+	return StartJavaTool(s, mainClass, args, stdin).Output(s)
+}
+
+// Tool runs one of Kafka's scripts by its name in Tools.
+func Tool(s Scope, script string, args ...string) (stdout, stderr string, exit int) {
+	s.Helper()
+	return ToolWithInput(s, "", script, args...)
+}
+
+// ToolWithInput is Tool with something on its standard input.
+func ToolWithInput(s Scope, stdin, script string, args ...string) (stdout, stderr string, exit int) {
+	s.Helper()
+	class := Tools[script]
+	if class == "" {
+		s.Fatalf("no tool %q", script)
+	}
+	return JavaTool(s, class, args, stdin)
+}
+
+// StartJavaTool starts a main class of Kafka 3.9.1 that may run for long.
+func StartJavaTool(s Scope, mainClass string, args []string, stdin string) *Process {
+	s.Helper()
+	return java(s, mainClass, Jars(s, "kafka-3.9.1"), []string{"-Xmx256m", "-Dlog4j.configuration=file:" + log4j(s, "WARN", "System.err")}, mainClass, args, stdin)
+}
+
+// ZooKeeperCLI feeds commands to the zkCli of that ZooKeeper release.
+func ZooKeeperCLI(s Scope, version, server, commands string) (stdout, stderr string, exit int) {
+	s.Helper()
+	args := []string{"-server", server}
+	jvm := []string{"-Xmx128m", "-Dlogback.configurationFile=" + logback(s, "WARN")}
+	return java(s, "zkCli", Jars(s, "zookeeper-"+version), jvm, "org.apache.zookeeper.ZooKeeperMain", args, commands).Output(s)
+}
+
+// java starts a main class. The flags trade peak speed for a quick start:
+// most of these programs live for a second.
+func java(s Scope, name, classPath string, jvm []string, class string, args []string, stdin string) *Process {
+	s.Helper()
+	argv := append([]string{"-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto", "-Djava.awt.headless=true"}, jvm...)
+	argv = append(argv, "-cp", classPath, class)
+	return start(s, name, "java", append(argv, args...), stdin)
+}
+
+// log4j writes a configuration of Kafka's logger.
+func log4j(s Scope, level, target string) string {
+	s.Helper()
+	return write(s, "log4j.properties", "log4j.rootLogger="+level+", out\n"+
+		"log4j.appender.out=org.apache.log4j.ConsoleAppender\n"+
+		"log4j.appender.out.Target="+target+"\n"+
+		"log4j.appender.out.layout=org.apache.log4j.PatternLayout\n"+
+		"log4j.appender.out.layout.ConversionPattern=[%d] %p %m (%c)%n\n")
+}
+
+// logback writes a configuration of ZooKeeper's logger.
+func logback(s Scope, level string) string {
+	s.Helper()
+	return write(s, "logback.xml", `<configuration>
+  <appender name="out" class="ch.qos.logback.core.ConsoleAppender">
+    <target>System.err</target>
+    <encoder><pattern>%d %p [%t] %logger{1} %m%n</pattern></encoder>
+  </appender>
+  <root level="`+level+`"><appender-ref ref="out"/></root>
+</configuration>
+`)
+}
+
+func write(s Scope, name, content string) string {
+	s.Helper()
+	file := filepath.Join(s.TempDir(), name)
+	if err := os.WriteFile(file, []byte(content), 0o644); err != nil {
+		s.Fatalf("%v", err)
+	}
+	return file
+}

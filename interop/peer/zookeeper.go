@@ -1,0 +1,97 @@
+//go:build interop
+
+package peer
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// ZooKeeperOptions change how a ZooKeeper is started; the zero value will do.
+type ZooKeeperOptions struct {
+	DataDir    string            // an own one when empty
+	Properties map[string]string // over those that the test needs
+}
+
+// Ensemble is a running ZooKeeper (or keeper) of one member.
+type Ensemble struct {
+	Addr    string // host:port for clients
+	DataDir string
+	run     func(Scope) *Process
+	*Process
+}
+
+// ZooKeeper starts Apache ZooKeeper ("3.8.4" or "3.9.4") and waits until it
+// serves. All four-letter words are allowed.
+func ZooKeeper(s Scope, version string, o ZooKeeperOptions) *Ensemble {
+	s.Helper()
+	port := Port(s)
+	if o.DataDir == "" {
+		o.DataDir = s.TempDir()
+	}
+	p := map[string]string{
+		"dataDir":                 o.DataDir,
+		"clientPort":              strconv.Itoa(port),
+		"clientPortAddress":       "127.0.0.1",
+		"tickTime":                "2000",
+		"maxClientCnxns":          "0",
+		"admin.enableServer":      "false",
+		"4lw.commands.whitelist":  "*",
+		"autopurge.purgeInterval": "0",
+		"extendedTypesEnabled":    "true",
+		"preAllocSize":            "65536",
+	}
+	maps.Copy(p, o.Properties)
+	z := &Ensemble{Addr: loopback(port), DataDir: o.DataDir}
+	z.run = func(s Scope) *Process {
+		file := filepath.Join(s.TempDir(), "zoo.cfg")
+		properties(s, file, slices.Sorted(maps.Keys(p)), func(k string) string { return p[k] })
+		jvm := []string{"-Xmx256m", "-Dzookeeper.extendedTypesEnabled=true", "-Dlogback.configurationFile=" + logback(s, "INFO")}
+		return java(s, "zookeeper-"+version, Jars(s, "zookeeper-"+version), jvm,
+			"org.apache.zookeeper.server.ZooKeeperServerMain", []string{file}, "")
+	}
+	z.Start(s)
+	return z
+}
+
+// Start starts a stopped member again, on its data and its port.
+func (z *Ensemble) Start(s Scope) {
+	s.Helper()
+	z.Process = z.run(s)
+	z.await(s, func() error { return answersWord(z.Addr) })
+}
+
+// Word sends a four-letter word and returns the answer.
+func (z *Ensemble) Word(word string) (string, error) { return fourLetters(z.Addr, word) }
+
+// answersWord checks that something serves ZooKeeper clients there.
+func answersWord(addr string) error {
+	answer, err := fourLetters(addr, "srvr")
+	if err == nil && !strings.Contains(answer, "Mode: ") {
+		err = fmt.Errorf("srvr: %q", answer)
+	}
+	return err
+}
+
+func fourLetters(addr, word string) (string, error) {
+	c, err := net.DialTimeout("tcp", addr, 5*time.Second)
+	if err != nil {
+		return "", err
+	}
+	defer c.Close()
+	if err := c.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
+		return "", err
+	}
+	if _, err := io.WriteString(c, word); err != nil {
+		return "", err
+	}
+	answer, err := io.ReadAll(c)
+	return string(answer), err
+}
