@@ -76,6 +76,8 @@ func (s *State) resume(results []Result) {
 			s.moved()
 			return
 		case sessionGone(r.Err):
+			// Somebody else is or will be controller: ask there.
+			s.answer(Failed{wire.CodeNotController})
 			s.abort(fmt.Errorf("%s: %w", asked[i].Path, r.Err))
 			return
 		}

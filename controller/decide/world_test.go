@@ -50,6 +50,25 @@ func (w *world) drain() {
 }
 
 func describe(ev Event) string {
+	codes := func(name string, broker int32, err Code, ps []PartitionCode) string {
+		s := fmt.Sprintf("%s from %d %s", name, broker, err.Name())
+		for _, p := range ps {
+			s += fmt.Sprintf(" %s=%d", p.TopicPartition, int16(p.Err))
+		}
+		return s
+	}
+	switch ev := ev.(type) {
+	case LeaderAndISRDone:
+		return codes("LeaderAndISRDone", ev.Broker, ev.Err, ev.Partitions)
+	case StopReplicaDone:
+		return codes("StopReplicaDone", ev.Broker, ev.Err, ev.Partitions)
+	case AlterReassignments:
+		s := "AlterReassignments"
+		for _, r := range ev.Items {
+			s += fmt.Sprintf(" %s=%v", r.TopicPartition, r.Target)
+		}
+		return s
+	}
 	s := fmt.Sprintf("%T%+v", ev, ev)
 	s = strings.TrimPrefix(s, "decide.")
 	return strings.TrimSuffix(s, "{}")
@@ -124,6 +143,24 @@ func describeAnswer(a Answer) string {
 			}
 		}
 		return b.String()
+	case ElectionResults:
+		var out []string
+		for _, r := range a.Items {
+			out = append(out, fmt.Sprintf("%s %s leader=%d", r.TopicPartition, r.Err.Name(), r.Leader))
+		}
+		return "elections: " + strings.Join(out, "; ")
+	case ReassignmentResults:
+		var out []string
+		for _, r := range a.Items {
+			out = append(out, strings.TrimSpace(fmt.Sprintf("%s %s %s", r.TopicPartition, r.Err.Name(), r.Message)))
+		}
+		return "reassignments: " + strings.Join(out, "; ")
+	case Reassignments:
+		var out []string
+		for _, r := range a.Items {
+			out = append(out, fmt.Sprintf("%s %+v", r.TopicPartition, r.Assignment))
+		}
+		return "reassigning: " + strings.Join(out, "; ")
 	}
 	return strings.TrimPrefix(fmt.Sprintf("%T%+v", a, a), "decide.")
 }
