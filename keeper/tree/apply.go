@@ -65,7 +65,7 @@ func (t *Tree) applyMulti(x *Txn, res *Result) {
 func (t *Tree) create(x, op *Txn, res *Result) {
 	parentPath, name := splitPath(op.Path)
 	parent := t.find(parentPath)
-	if parent == 0 || name == "" {
+	if parent == 0 || name == "" || op.Path[0] != '/' {
 		res.Err = zk.ErrNoNode
 		return
 	}

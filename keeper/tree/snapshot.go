@@ -77,11 +77,13 @@ func (s *Snapshot) before(n num) {
 
 // Next appends some records to dst; more is false after the last. It may run
 // beside reads, not beside Apply.
-func (s *Snapshot) Next(dst []byte) (chunk []byte, more bool) {
+func (s *Snapshot) Next(dst []byte) (chunk []byte, more bool) { return s.nextLimit(dst, snapshotChunk) }
+
+func (s *Snapshot) nextLimit(dst []byte, limit int) (chunk []byte, more bool) {
 	start := len(dst)
 	dst = append(dst, s.out...)
 	s.out = s.out[:0]
-	for ; s.cursor < s.end && len(dst)-start < snapshotChunk; s.cursor++ {
+	for ; s.cursor < s.end && len(dst)-start < limit; s.cursor++ {
 		n := s.cursor
 		if s.saved[n/64]&(1<<(n%64)) == 0 && s.t.s.used(n) {
 			dst = s.append(dst, n)
