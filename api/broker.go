@@ -30,6 +30,12 @@ type Owners struct {
 	Replicas  *replica.Manager
 	Groups    Groups
 	Admin     Admin
+	// Configs keeps what topics and brokers override.
+	Configs ConfigStore
+	// LogLevels are those of this broker.
+	LogLevels LogLevels
+	// OldOffsets keeps the offsets of OffsetCommit and OffsetFetch v0.
+	OldOffsets OldOffsets
 	// ProducerIDs hands out producer ids for InitProducerId.
 	ProducerIDs ProducerIDs
 	// FeatureEpoch returns the dataVersion of /feature, -1 before it is known.
@@ -56,12 +62,6 @@ type Admin interface {
 	// AutoCreate makes topics with default settings because a client asked for
 	// their metadata; done gets what to answer for each.
 	AutoCreate(topics []string, done func(map[string]wire.Code))
-}
-
-// Groups is what this file's handlers need of the group coordinator.
-type Groups interface {
-	// PartitionsDeleted drops the committed offsets of partitions that are gone.
-	PartitionsDeleted(byTopic map[string][]int32)
 }
 
 // InternalTopics of Kafka: hidden from deletion and marked in Metadata.

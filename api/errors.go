@@ -2,7 +2,9 @@ package api
 
 import (
 	"errors"
+	"fmt"
 
+	"github.com/gregor-mq/gregor/config"
 	"github.com/gregor-mq/gregor/record"
 	"github.com/gregor-mq/gregor/storage"
 	"github.com/gregor-mq/gregor/storage/producer"
@@ -25,7 +27,48 @@ func Code(err error) wire.Code {
 	if code, ok := storageCode(err); ok {
 		return code
 	}
+	if code, ok := configCode(err); ok {
+		return code
+	}
 	return wire.CodeUnknownServerError
+}
+
+// refusal is an error whose text is meant for the client.
+type refusal struct {
+	code wire.Code
+	text string
+}
+
+// Error returns the text.
+func (r *refusal) Error() string { return r.text }
+
+func refuse(code wire.Code, format string, args ...any) error {
+	return &refusal{code, fmt.Sprintf(format, args...)}
+}
+
+// explain returns the code of an error with the text for the client, nil where
+// the code says it all or the text is not the client's business.
+func explain(err error) (wire.Code, *string) {
+	if _, ok := configCode(err); ok {
+		return Code(err), new(err.Error())
+	}
+	return Code(err), nil
+}
+
+func configCode(err error) (wire.Code, bool) {
+	if r, ok := errors.AsType[*refusal](err); ok {
+		return r.code, true
+	}
+	if _, ok := errors.AsType[*config.RequestError](err); ok {
+		return wire.CodeInvalidRequest, true
+	}
+	if _, ok := errors.AsType[*config.ValueError](err); ok {
+		return wire.CodeInvalidConfig, true
+	}
+	if _, ok := errors.AsType[*config.RuleError](err); ok {
+		return wire.CodeInvalidConfig, true
+	}
+	return 0, false
 }
 
 func recordCode(err error) (wire.Code, bool) {

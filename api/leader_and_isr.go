@@ -1,6 +1,7 @@
 package api
 
 import (
+	"github.com/gregor-mq/gregor/coordinator/group"
 	"github.com/gregor-mq/gregor/metadata"
 	"github.com/gregor-mq/gregor/replica"
 	"github.com/gregor-mq/gregor/wire"
@@ -65,9 +66,13 @@ func (b *Broker) updateMetadata(c *context, req *wire.UpdateMetadataRequest) {
 
 // forget lets the group coordinator drop the offsets of deleted partitions.
 func (b *Broker) forget(gone []metadata.Gone) {
-	byTopic := map[string][]int32{}
+	var topics []group.TopicPartitions
 	for _, g := range gone {
-		byTopic[g.Topic] = append(byTopic[g.Topic], g.Partition)
+		if last := len(topics) - 1; last < 0 || topics[last].Topic != g.Topic {
+			topics = append(topics, group.TopicPartitions{Topic: g.Topic})
+		}
+		t := &topics[len(topics)-1]
+		t.Partitions = append(t.Partitions, g.Partition)
 	}
-	b.Groups.PartitionsDeleted(byTopic)
+	b.Groups.OnPartitionsDeleted(topics)
 }

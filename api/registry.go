@@ -28,6 +28,22 @@ func registry() map[wire.Key]serve {
 		wire.KeyDescribeLogDirs:      typed((*Broker).describeLogDirs),
 		wire.KeyDescribeCluster:      typed((*Broker).describeCluster),
 		wire.KeyDescribeProducers:    typed((*Broker).describeProducers),
+
+		wire.KeyFindCoordinator: typed((*Broker).findCoordinator),
+		wire.KeyJoinGroup:       typed((*Broker).joinGroup),
+		wire.KeySyncGroup:       typed((*Broker).syncGroup),
+		wire.KeyHeartbeat:       typed((*Broker).heartbeat),
+		wire.KeyLeaveGroup:      typed((*Broker).leaveGroup),
+		wire.KeyOffsetCommit:    typed((*Broker).offsetCommit),
+		wire.KeyOffsetFetch:     typed((*Broker).offsetFetch),
+		wire.KeyOffsetDelete:    typed((*Broker).offsetDelete),
+		wire.KeyDescribeGroups:  typed((*Broker).describeGroups),
+		wire.KeyListGroups:      typed((*Broker).listGroups),
+		wire.KeyDeleteGroups:    typed((*Broker).deleteGroups),
+
+		wire.KeyDescribeConfigs:         typed((*Broker).describeConfigs),
+		wire.KeyAlterConfigs:            typed((*Broker).alterConfigs),
+		wire.KeyIncrementalAlterConfigs: typed((*Broker).incrementalAlterConfigs),
 	}
 }
 

@@ -36,7 +36,7 @@ func (e *RequestError) Error() string { return e.Reason }
 // returns the new set; current stays as it is. The result is not validated:
 // see ValidateDynamic and ValidateTopic.
 func Alter(scope Scope, current map[string]string, changes []Change) (map[string]string, error) {
-	if err := checkChanges(changes); err != nil {
+	if err := CheckChanges(changes); err != nil {
 		return nil, err
 	}
 	out := maps.Clone(current)
@@ -68,7 +68,7 @@ func Replace(entries []Change) (map[string]string, error) {
 			return nil, &RequestError{"AlterConfigs can only set values"}
 		}
 	}
-	if err := checkChanges(entries); err != nil {
+	if err := CheckChanges(entries); err != nil {
 		return nil, err
 	}
 	for _, e := range entries {
@@ -77,7 +77,9 @@ func Replace(entries []Change) (map[string]string, error) {
 	return out, nil
 }
 
-func checkChanges(changes []Change) error {
+// CheckChanges refuses changes that make no sense for any resource: a name
+// twice, null where a value is needed, an unknown operation.
+func CheckChanges(changes []Change) error {
 	seen := map[string]bool{}
 	var nulls []string
 	for _, c := range changes {
