@@ -31,21 +31,23 @@ func (l *Log) ensureEpochsLocked() error {
 	return nil
 }
 
-// loadEpochsLocked reads leader-epoch-checkpoint. One that is damaged is made
-// anew from the batch headers.
+// loadEpochsLocked reads leader-epoch-checkpoint. One that is damaged, or says
+// nothing about a log with records, is made anew from the batch headers.
 func (l *Log) loadEpochsLocked() error {
 	src, err := l.fs().ReadFile(l.file(fileEpochs))
-	if err != nil {
-		return ignoreMissing(err)
+	if err != nil && !notExist(err) {
+		return err
 	}
 	entries, err := checkpoint.DecodeEpochs(src)
-	if err == nil {
-		l.epochs.Load(entries)
-		_, l.mu.epochSeen = l.epochs.Entries()
-		return nil
+	if err != nil || len(entries) == 0 {
+		if err != nil {
+			l.dir.log.Warn("leader epochs are unreadable, reading them from the log", "log", l.Path(), "err", err)
+		}
+		return l.rebuildEpochs()
 	}
-	l.dir.log.Warn("leader epochs are unreadable, reading them from the log", "log", l.Path(), "err", err)
-	return l.rebuildEpochs()
+	l.epochs.Load(entries)
+	l.mu.epochSeen = l.epochs.Version()
+	return nil
 }
 
 func (l *Log) rebuildEpochs() error {

@@ -88,7 +88,7 @@ func (l *Log) beginFlushLocked() (flushing, error) {
 // rebuilds them, because the recovery point lies in or behind that segment.
 func (l *Log) carryOut(job *flushing) error {
 	for i, s := range job.segs {
-		if !s.exists {
+		if !s.exists.Load() {
 			continue
 		}
 		if err := s.sync(i < len(job.segs)-1); err != nil {
@@ -138,7 +138,7 @@ func (s *segment) sync(indexes bool) error {
 // settle is sync for a log that is closed: the indexes of the active segment
 // too, cut to size.
 func (s *segment) settle() error {
-	if !s.exists {
+	if !s.exists.Load() {
 		return nil
 	}
 	if s.size.Load() == 0 {

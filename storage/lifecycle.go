@@ -25,7 +25,7 @@ func (l *Log) activateLocked() error {
 			l.dir.log.Warn("log does not end where the last clean stop said", "log", l.Path(), "end", end, "told", l.end.Load())
 			l.end.Store(end)
 			l.recovery.Store(min(end, l.recovery.Load()))
-			l.mu.ready = false
+			l.ready.Store(false)
 			if err := l.dropSnapshotsLocked(func(o int64) bool { return o > end }); err != nil {
 				return err
 			}
@@ -58,21 +58,21 @@ func (l *Log) Close() error {
 	defer l.flush.Unlock()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.mu.closed {
+	if l.closed.Load() {
 		return nil
 	}
 	if e := l.dir.failed.Load(); e != nil {
-		l.mu.closed = true
+		l.closed.Store(true)
 		l.discardFiles()
 		return e
 	}
 	err := l.settleLocked()
-	l.mu.closed = true
-	l.discardFiles()
 	if err != nil {
-		return l.fail("close", err)
+		err = l.fail("close", err)
 	}
-	return nil
+	l.closed.Store(true)
+	l.discardFiles()
+	return err
 }
 
 // settleLocked flushes all there is, indexes and snapshot included. A log that
@@ -83,12 +83,15 @@ func (l *Log) settleLocked() error {
 		return l.saveEpochsLocked(false)
 	}
 	end := l.end.Load()
-	if l.mu.ready {
+	if l.ready.Load() {
 		if err := l.snapshotLocked(end, false); err != nil {
 			return err
 		}
 	}
 	if err := l.dropStraySnapshotsLocked(); err != nil {
+		return err
+	}
+	if err := l.saveEpochsLocked(true); err != nil {
 		return err
 	}
 	job, err := l.beginFlushLocked()
@@ -121,7 +124,7 @@ func (l *Log) discardFiles() {
 func (l *Log) Abandon() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.mu.closed = true
+	l.closed.Store(true)
 	l.discardFiles()
 }
 
@@ -135,7 +138,7 @@ func (l *Log) Delete() (PartitionDir, error) {
 	defer l.mu.Unlock()
 	p, err := l.moveLocked(Deleted)
 	if err == nil {
-		l.mu.closed = true
+		l.closed.Store(true)
 		l.discardFiles()
 	}
 	return p, err
@@ -255,7 +258,7 @@ func (l *Log) restartLocked(offset int64) error {
 		l.mu.producers = producer.NewState()
 	}
 	l.mu.producers.Clear()
-	l.mu.ready = true
+	l.ready.Store(true)
 	l.publishUnstableLocked()
 	if t := l.tail.Load(); t != nil {
 		t.reset(s, offset)

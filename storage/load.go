@@ -42,7 +42,8 @@ func (d *Dir) CreateLog(tp TopicPartition, kind PartitionKind, id TopicID, cfg *
 	}
 	l.mu.idRead = true
 	l.setSegments([]*segment{l.newSegment(0, l.now())})
-	l.mu.ready, l.mu.producers = true, producer.NewState()
+	l.mu.producers = producer.NewState()
+	l.ready.Store(true)
 	l.epochsReady.Store(true)
 	return l, nil
 }
@@ -170,7 +171,8 @@ func (l *Log) makeSegments(ls *listing, opt LogOptions) error {
 			return fmt.Errorf("%s has %d bytes: %w", e.Name(), info.Size(), ErrOverflow)
 		}
 		s := l.newSegment(base, now)
-		s.modified, s.exists = info.ModTime().UnixMilli(), true
+		s.modified = info.ModTime().UnixMilli()
+		s.exists.Store(true)
 		s.size.Store(info.Size())
 		s.mu.loaded = info.Size() == 0
 		s.hasTxn.Store(ls.txn[base])
@@ -217,7 +219,7 @@ func (l *Log) openTrusted(ls *listing, end int64) {
 			return
 		}
 	}
-	l.mu.ready = true // no producers; the state is made by the first append
+	l.ready.Store(true) // no producers; the state is made by the first append
 }
 
 // settleSwaps removes what was deleted or not finished, and finishes the swap

@@ -35,15 +35,15 @@ type Log struct {
 
 	epochs      epoch.Cache
 	epochsReady atomic.Bool
+	ready       atomic.Bool // producers are loaded
+	closed      atomic.Bool
 
 	// flush lets one flush run at a time; those who wait find theirs done.
 	flush sync.Mutex
 
 	mu struct {
 		sync.Mutex
-		closed    bool
 		active    bool // ready to append: activate has run
-		ready     bool // producers are loaded
 		producers *producer.State
 		snapshots []int64 // offsets of .snapshot files, ascending
 		unsynced  []int64 // those of them that flush must sync
@@ -186,12 +186,17 @@ func (l *Log) now() int64 { return l.dir.env.Clock.Now().UnixMilli() }
 
 func (l *Log) file(name string) string { return filepath.Join(l.Path(), name) }
 
-// fail takes the log directory offline.
-func (l *Log) fail(op string, err error) error { return l.dir.fail(op+" "+l.name, err) }
+// fail takes the log directory offline, unless the log is closed.
+func (l *Log) fail(op string, err error) error {
+	if l.closed.Load() {
+		return ErrClosed // its files may be gone
+	}
+	return l.dir.fail(op+" "+l.name, err)
+}
 
 // usableLocked refuses work on a log that is closed or whose disk failed.
 func (l *Log) usableLocked() error {
-	if l.mu.closed {
+	if l.closed.Load() {
 		return ErrClosed
 	}
 	if e := l.dir.failed.Load(); e != nil {

@@ -13,14 +13,11 @@ type readerAt = io.ReaderAt
 
 // ensureProducers loads the producer state if that was not needed before.
 func (l *Log) ensureProducers() error {
-	if l.unstable.Load() != noOffset {
+	if l.ready.Load() {
 		return nil
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.mu.ready {
-		return nil
-	}
 	if err := l.usableLocked(); err != nil {
 		return err
 	}
@@ -35,7 +32,7 @@ func (l *Log) loadProducersLocked() error {
 	if l.mu.producers == nil {
 		l.mu.producers = producer.NewState()
 	}
-	if l.mu.ready {
+	if l.ready.Load() {
 		return nil
 	}
 	l.mu.producers.Clear()
@@ -45,7 +42,7 @@ func (l *Log) loadProducersLocked() error {
 			return err
 		}
 	}
-	l.mu.ready = true
+	l.ready.Store(true)
 	l.publishUnstableLocked()
 	return nil
 }

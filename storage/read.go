@@ -7,7 +7,8 @@ package storage
 // is read; the span must be released. The span may begin with a batch that
 // holds earlier records than offset, which the reader skips.
 //
-// Errors: *OffsetError when offset is outside of the log, *DirError.
+// Errors: *OffsetError when offset is outside of the log, ErrClosed, *DirError;
+// *record.CorruptError when batches of a closed segment are damaged.
 func (l *Log) Read(offset, maxOffset int64, maxBytes int, minOne bool) (Span, error) {
 	end := l.end.Load()
 	if start := l.start.Load(); offset < start || offset > end {
@@ -19,6 +20,9 @@ func (l *Log) Read(offset, maxOffset int64, maxBytes int, minOne bool) (Span, er
 	}
 	if e := l.dir.failed.Load(); e != nil {
 		return Span{}, e
+	}
+	if l.closed.Load() {
+		return Span{}, ErrClosed
 	}
 	if t := l.tail.Load(); t != nil {
 		if x, ok := t.find(offset, maxOffset); ok {

@@ -40,7 +40,8 @@ func (l *Log) recover(opt LogOptions) error {
 	if l.dir.clean {
 		return nil // producers are loaded when somebody asks
 	}
-	l.mu.producers, l.mu.ready = state, true
+	l.mu.producers = state
+	l.ready.Store(true)
 	state.Expire(l.now(), l.cfg.Load().ProducerMs)
 	l.publishUnstableLocked()
 	if err := l.dropSnapshotsLocked(func(o int64) bool { return o > l.end.Load() }); err != nil {
@@ -144,7 +145,7 @@ func (l *Log) recoverSegment(s *segment, state *producer.State, from int64) (end
 		return 0, false, err
 	}
 	end = max(from, s.base)
-	if !s.exists {
+	if !s.exists.Load() {
 		return end, true, nil
 	}
 	b, err := s.beginBuild()

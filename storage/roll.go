@@ -28,7 +28,7 @@ func (l *Log) maybeRollLocked(h *header, size int64, cfg *Config, now int64) (bo
 
 // createLocked makes the file of a segment that has none yet.
 func (l *Log) createLocked(s *segment) error {
-	if s.exists {
+	if s.exists.Load() {
 		return nil
 	}
 	l.mu.newFiles = true

@@ -22,6 +22,7 @@ type segment struct {
 	size   atomic.Int64 // bytes that readers may see
 	hasTxn atomic.Bool  // there is a .txnindex
 	gone   atomic.Bool  // renamed to .deleted
+	exists atomic.Bool  // there is a .log file
 
 	mu struct {
 		sync.Mutex
@@ -39,7 +40,6 @@ type segment struct {
 	firstTime  int64 // largest timestamp of the first batch, or unread
 	jitter     int64 // ms
 	sinceIndex int64 // bytes since the last index entry
-	exists     bool  // the .log file is there
 }
 
 func newSegment(l *Log, base, now int64) *segment {
@@ -94,7 +94,7 @@ func (s *segment) create() error {
 	if err != nil {
 		return err
 	}
-	s.exists = true
+	s.exists.Store(true)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.mu.file = s.log.dir.files.add(f)

@@ -19,7 +19,7 @@ func (l *Log) SegmentStarts() ([]SegmentStart, error) {
 	out := make([]SegmentStart, len(segs))
 	for i, s := range segs {
 		out[i] = SegmentStart{Offset: s.base, Modified: l.now(), Empty: s.size.Load() == 0}
-		if !s.exists {
+		if !s.exists.Load() {
 			continue
 		}
 		info, err := l.fs().Stat(l.file(fileName(s.base, suffixLog)))

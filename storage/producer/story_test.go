@@ -1,0 +1,177 @@
+package producer
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "rewrite testdata")
+
+// TestStories plays testdata/*.txt: blank-separated stories, each an input and,
+// below ----, what it gives. Inputs:
+//
+//	append pid=1 epoch=0 seq=0 n=3 [txn] [coordinator|replica] [guard=1] [verify]
+//	commit|abort pid=1 epoch=0 [coordinator-epoch=2] [replica]
+//	verify pid=1 epoch=0 seq=0
+//	replicated 10      expire 1000      snapshot      stable
+//
+// Offsets and timestamps count up by themselves.
+func TestStories(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	for _, name := range files {
+		t.Run(filepath.Base(name), func(t *testing.T) { playFile(t, name) })
+	}
+}
+
+func playFile(t *testing.T, name string) {
+	src, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &player{s: NewState(), now: 1000}
+	var out bytes.Buffer
+	for i, step := range strings.Split(strings.TrimSpace(string(src)), "\n\n") {
+		input, _, _ := strings.Cut(step, "\n----")
+		if i > 0 {
+			out.WriteString("\n")
+		}
+		fmt.Fprintf(&out, "%s\n----\n", input)
+		for line := range strings.Lines(input) {
+			if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
+				out.WriteString(p.play(t, line) + "\n")
+			}
+		}
+	}
+	if *update {
+		if err := os.WriteFile(name, out.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if out.String() != string(src) {
+		t.Errorf("%s: got\n%s", name, out.String())
+	}
+}
+
+type player struct {
+	s    *State
+	next int64 // offset
+	now  int64
+}
+
+func (p *player) play(t *testing.T, line string) string {
+	words := strings.Fields(line)
+	args := map[string]int64{}
+	for _, w := range words[1:] {
+		k, v, _ := strings.Cut(w, "=")
+		n, err := strconv.ParseInt(v, 10, 64)
+		if err != nil && v != "" {
+			t.Fatal(line)
+		}
+		if n2, err := strconv.ParseInt(k, 10, 64); err == nil {
+			k, n = "", n2
+		}
+		args[k] = n
+	}
+	has := func(k string) bool { _, ok := args[k]; return ok }
+	p.now += 10
+	switch words[0] {
+	case "append":
+		last := args["seq"] + args["n"] - 1
+		if last > 1<<31-1 {
+			last -= 1 << 31
+		}
+		return p.apply(Batch{ProducerID: args["pid"], Epoch: int16(args["epoch"]), FirstSeq: int32(args["seq"]), LastSeq: int32(last),
+			FirstOffset: p.next, LastOffset: p.next + args["n"] - 1, Timestamp: p.now, Transactional: has("txn")},
+			originOf(has), Guard(args["guard"]), has("verify"))
+	case "commit", "abort":
+		origin := Coordinator
+		if has("replica") {
+			origin = Replica
+		}
+		return p.apply(Batch{ProducerID: args["pid"], Epoch: int16(args["epoch"]), FirstSeq: None, LastSeq: None, FirstOffset: p.next,
+			LastOffset: p.next, Timestamp: p.now, Transactional: true, Control: true,
+			Marker: &Marker{Commit: words[0] == "commit", CoordinatorEpoch: int32(args["coordinator-epoch"]), Timestamp: p.now}}, origin, 0, true)
+	case "verify":
+		return fmt.Sprintf("guard %d", p.s.StartVerification(args["pid"], int16(args["epoch"]), int32(args["seq"]), p.now))
+	case "replicated":
+		p.s.Replicated(args[""])
+		return p.stable()
+	case "expire":
+		return fmt.Sprintf("%d expired, %d left", p.s.Expire(p.now, args[""]), p.s.Len())
+	case "stable":
+		return p.stable()
+	case "snapshot":
+		bytes := p.s.AppendSnapshot(nil)
+		p.s = NewState()
+		if err := p.s.LoadSnapshot(bytes, p.now, 1<<60); err != nil {
+			t.Fatal(err)
+		}
+		out := fmt.Sprintf("%d bytes", len(bytes))
+		for _, a := range p.s.Active() {
+			out += fmt.Sprintf("\npid %d epoch %d seq %d time %d coordinator-epoch %d txn %d",
+				a.ProducerID, a.Epoch, a.LastSequence, a.LastTimestamp, a.CoordinatorEpoch, a.TxnStartOffset)
+		}
+		return out
+	}
+	t.Fatalf("what is %q", line)
+	return ""
+}
+
+func originOf(has func(string) bool) Origin {
+	switch {
+	case has("coordinator"):
+		return Coordinator
+	case has("replica"):
+		return Replica
+	}
+	return Client
+}
+
+func (p *player) apply(b Batch, origin Origin, guard Guard, verify bool) string {
+	dup, err := p.s.Check(b, origin, guard, verify)
+	if err != nil {
+		return "refused: " + err.Error()
+	}
+	if dup != nil {
+		return fmt.Sprintf("duplicate of [%d, %d] at %d", dup.FirstOffset, dup.LastOffset, dup.Timestamp)
+	}
+	p.next = b.LastOffset + 1
+	out := fmt.Sprintf("[%d, %d]", b.FirstOffset, b.LastOffset)
+	if c := p.s.Apply(b); c != nil {
+		out += fmt.Sprintf(" ends [%d, %d] aborted=%v stable=%d", c.FirstOffset, c.LastOffset, c.Aborted, c.LastStable)
+	}
+	return out + ", " + p.stable()
+}
+
+func (p *player) stable() string {
+	if o, ok := p.s.FirstUnstable(); ok {
+		return fmt.Sprintf("unstable from %d", o)
+	}
+	return "all stable"
+}
+
+func TestErrorsAreDistinct(t *testing.T) {
+	s := NewState()
+	s.Apply(Batch{ProducerID: 1, Epoch: 3, FirstSeq: 0, LastSeq: 4, LastOffset: 4})
+	f := func(b Batch, want error) {
+		t.Helper()
+		if _, err := s.Check(b, Client, 0, true); !errors.Is(err, want) {
+			t.Errorf("%+v: %v, want %v", b, err, want)
+		}
+	}
+	f(Batch{ProducerID: 1, Epoch: 2, FirstSeq: 5, LastSeq: 5}, ErrEpoch)
+	f(Batch{ProducerID: 1, Epoch: 3, FirstSeq: 6, LastSeq: 6}, ErrOutOfOrder)
+	f(Batch{ProducerID: 1, Epoch: 4, FirstSeq: 1, LastSeq: 1}, ErrOutOfOrder)
+	f(Batch{ProducerID: 1, Epoch: 3, FirstSeq: 5, LastSeq: 5, Transactional: true}, ErrTxnState)
+}
