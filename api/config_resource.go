@@ -24,15 +24,17 @@ type ConfigStore interface {
 	SetBroker(id *int32, settings map[string]string, done func(error))
 }
 
-// LogLevels are the levels of this broker's loggers (KIP-412): FATAL, ERROR,
-// WARN, INFO, DEBUG or TRACE.
+// LogLevels are the levels of this broker's loggers (KIP-412), by Kafka's names:
+// FATAL, ERROR, WARN, INFO, DEBUG and TRACE.
 type LogLevels interface {
-	// Levels returns the level in force of every logger; one is called root.
-	Levels() map[string]string
-	// Set gives a logger of Levels its own level.
-	Set(logger, level string)
-	// Unset lets a logger of Levels follow its parent again.
-	Unset(logger string)
+	// Names lists the loggers in name order.
+	Names() []string
+	// Level returns the level in force; ok is false for an unknown logger.
+	Level(logger string) (level string, ok bool)
+	// SetLevel changes the level of a known logger.
+	SetLevel(logger, level string) error
+	// ResetLevel gives a known logger back the level it started with.
+	ResetLevel(logger string) error
 }
 
 // resourceType is what a configuration belongs to; the numbers are those of

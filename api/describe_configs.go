@@ -1,7 +1,6 @@
 package api
 
 import (
-	"maps"
 	"slices"
 
 	"github.com/gregor-mq/gregor/config"
@@ -106,14 +105,17 @@ func (d configDescriber) loggers(r wire.DescribeConfigsRequestResource) ([]wire.
 	if _, err := d.b.brokerNumber(r.ResourceName, "Broker id", "Unexpected broker id, expected %d but received %s"); err != nil {
 		return nil, err
 	}
-	levels := d.b.LogLevels.Levels()
 	var out []wire.DescribeConfigsResponseResourceResult
-	for _, logger := range slices.Sorted(maps.Keys(levels)) {
+	for _, logger := range d.b.LogLevels.Names() {
 		if len(r.ConfigurationKeys) > 0 && !slices.Contains(r.ConfigurationKeys, logger) {
 			continue
 		}
+		level, ok := d.b.LogLevels.Level(logger)
+		if !ok {
+			continue
+		}
 		e := wire.NewDescribeConfigsResponseResourceResult()
-		e.Name, e.Value, e.ConfigSource = logger, new(levels[logger]), dynamicBrokerLogger
+		e.Name, e.Value, e.ConfigSource = logger, new(level), dynamicBrokerLogger
 		out = append(out, e)
 	}
 	return out, nil

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"slices"
 	"strings"
 
@@ -43,33 +44,33 @@ func (b *Broker) changeLoggers(r configChange) error {
 	if _, err := b.brokerNumber(r.name, "Node id", "Unexpected node id. Expected %d, but received %s"); err != nil {
 		return err
 	}
-	known := b.LogLevels.Levels()
 	for _, e := range r.entries {
-		if err := checkLogger(e, known); err != nil {
+		if err := b.checkLogger(e); err != nil {
 			return err
 		}
 	}
 	if r.validateOnly {
 		return nil
 	}
+	var failed []error
 	for _, e := range r.entries {
 		if e.Op == config.OpDelete {
-			b.LogLevels.Unset(e.Name)
+			failed = append(failed, b.LogLevels.ResetLevel(e.Name))
 		} else {
-			b.LogLevels.Set(e.Name, *e.Value)
+			failed = append(failed, b.LogLevels.SetLevel(e.Name, *e.Value))
 		}
 	}
-	return nil
+	return errors.Join(failed...)
 }
 
-func checkLogger(e config.Change, known map[string]string) error {
+func (b *Broker) checkLogger(e config.Change) error {
 	switch e.Op {
 	case config.OpAppend:
 		return refuse(wire.CodeInvalidRequest, "APPEND operation is not allowed for the BROKER_LOGGER resource")
 	case config.OpSubtract:
 		return refuse(wire.CodeInvalidRequest, "SUBTRACT operation is not allowed for the BROKER_LOGGER resource")
 	}
-	if _, ok := known[e.Name]; !ok {
+	if _, ok := b.LogLevels.Level(e.Name); !ok {
 		return refuse(wire.CodeInvalidConfig, "Logger %s does not exist!", e.Name)
 	}
 	switch {
