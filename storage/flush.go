@@ -72,7 +72,7 @@ func (l *Log) beginFlushLocked() (flushing, error) {
 		segs:     segs[segmentFor(segs, l.recovery.Load()):],
 		unsynced: l.mu.unsynced,
 		dir:      l.mu.newFiles,
-		id:       !l.mu.idSynced && l.mu.topicID != TopicID{},
+		id:       !l.mu.idSynced,
 	}
 	// Recovery reads epochs from all batches it goes over, so the file need
 	// not be newer than the segments that it will skip.

@@ -198,7 +198,7 @@ func (l *Log) topicIDLocked() (TopicID, error) {
 		if err != nil {
 			l.dir.log.Warn("topic id is unreadable, taking it for unknown", "log", l.Path(), "err", err)
 		}
-		l.mu.topicID, l.mu.idSynced = id, err == nil
+		l.mu.topicID = id
 	}
 	l.mu.idRead = true
 	return l.mu.topicID, nil

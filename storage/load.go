@@ -69,6 +69,7 @@ func (d *Dir) newLog(p PartitionDir, cfg *Config) *Log {
 // Dir may be opened side by side. Errors: *DirError, ErrOverflow.
 func (d *Dir) OpenLog(p PartitionDir, opt LogOptions) (*Log, error) {
 	l := d.newLog(p, opt.Config)
+	l.mu.idSynced = d.clean
 	if e := d.failed.Load(); e != nil {
 		return nil, e
 	}

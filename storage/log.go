@@ -53,7 +53,7 @@ type Log struct {
 		flushedAt int64   // ms
 		topicID   TopicID
 		idRead    bool // topicID is what partition.metadata says
-		idSynced  bool
+		idSynced  bool // partition.metadata is on disk
 		doomed    []doomed // files to remove after a delay
 	}
 }
