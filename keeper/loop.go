@@ -62,8 +62,15 @@ type loop struct {
 type batch struct {
 	txns  []tree.Txn
 	calls []*call // who asked, nil for the keeper's own; as long as txns
-	after []*call // syncs to be answered once all is applied
+	syncs []syncCall
 	data  []byte
+}
+
+// syncCall is a sync to be answered once so many of its batch's transactions
+// are applied: in its connection's order with the writes around it.
+type syncCall struct {
+	after int
+	call  *call
 }
 
 // run is the loop itself.
@@ -270,7 +277,15 @@ func (l *loop) applyBatch(b *batch) {
 	k.state.Lock()
 	defer k.state.Unlock()
 	t := k.state.tree
+	syncs := b.syncs
+	answerSyncs := func(applied int) {
+		for ; len(syncs) > 0 && syncs[0].after <= applied; syncs = syncs[1:] {
+			c := syncs[0].call
+			l.finish(c, zk.ReplyHeader{Xid: c.xid, Zxid: t.LastZxid()}, c.body)
+		}
+	}
 	for i := range b.txns {
+		answerSyncs(i)
 		x := &b.txns[i]
 		t.Apply(x, &l.res)
 		if l.prep != nil {
@@ -282,9 +297,7 @@ func (l *loop) applyBatch(b *batch) {
 			l.answer(c, x, &l.res)
 		}
 	}
-	for _, c := range b.after {
-		l.finish(c, zk.ReplyHeader{Xid: c.xid, Zxid: t.LastZxid()}, c.body)
-	}
+	answerSyncs(len(b.txns))
 }
 
 // fire tells watchers what happened, before anybody is answered.
@@ -438,10 +451,10 @@ func (l *loop) refuse(now int64, c *call, err zk.Err) {
 func (l *loop) sync(c *call) {
 	switch {
 	case l.cur != nil:
-		l.cur.after = append(l.cur.after, c)
+		l.cur.syncs = append(l.cur.syncs, syncCall{len(l.cur.txns), c})
 	case len(l.pending) > 0:
 		last := l.pending[len(l.pending)-1]
-		last.after = append(last.after, c)
+		last.syncs = append(last.syncs, syncCall{len(last.txns), c})
 	default:
 		l.k.state.Lock()
 		defer l.k.state.Unlock()
