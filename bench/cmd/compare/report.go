@@ -1,0 +1,215 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gregor-mq/gregor/bench/proc"
+)
+
+// Keys of the servers in flags and in the JSON file.
+const (
+	gregorKey = "gregor"
+	apacheKey = "apache"
+)
+
+// metric is one line of the table.
+type metric struct {
+	key    string
+	title  string
+	unit   string
+	target target
+}
+
+// target is what a median shall keep: a limit of gregor's ratio to Apache, or
+// of its own figure, or both. The zero value asks for nothing.
+type target struct {
+	ratio   float64
+	atLeast bool    // the ratio is a lower limit
+	limit   float64 // of gregor's own figure, in the metric's unit
+}
+
+func ratioAtMost(r float64) target          { return target{ratio: r} }
+func ratioAtLeast(r float64) target         { return target{ratio: r, atLeast: true} }
+func atMost(limit float64) target           { return target{limit: limit} }
+func (t target) andAtMost(l float64) target { t.limit = l; return t }
+func (t target) met(own, ratio float64) bool {
+	return t.ratioMet(ratio) && (t.limit == 0 || own <= t.limit)
+}
+func (t target) ratioMet(ratio float64) bool {
+	switch {
+	case t.ratio == 0:
+		return true
+	case t.atLeast:
+		return ratio >= t.ratio
+	default:
+		return ratio <= t.ratio
+	}
+}
+
+func (t target) String() string {
+	var parts []string
+	switch {
+	case t.ratio == 0:
+	case t.atLeast:
+		parts = append(parts, fmt.Sprintf("≥ %g×", t.ratio))
+	case t.ratio < 1:
+		parts = append(parts, fmt.Sprintf("≤ 1/%.0f", 1/t.ratio))
+	default:
+		parts = append(parts, fmt.Sprintf("≤ %g×", t.ratio))
+	}
+	if t.limit != 0 {
+		parts = append(parts, fmt.Sprintf("≤ %g", t.limit))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// figures are the values of one metric by server, in the order of the runs.
+type figures map[string][]float64
+
+// report collects all runs.
+type report struct {
+	Time     time.Time                     `json:"time"`
+	Machine  string                        `json:"machine"`
+	Runs     int                           `json:"runs"`
+	Profiled bool                          `json:"profiled"`
+	Figures  map[string]map[string]figures `json:"figures"` // by workload and metric
+}
+
+func newReport(o options) *report {
+	return &report{Time: time.Now().UTC().Truncate(time.Second), Machine: machine(), Runs: o.runs, Profiled: o.profile != "",
+		Figures: map[string]map[string]figures{}}
+}
+
+func (r *report) add(workload, metric, server string, v float64) {
+	if r.Figures[workload] == nil {
+		r.Figures[workload] = map[string]figures{}
+	}
+	if r.Figures[workload][metric] == nil {
+		r.Figures[workload][metric] = figures{}
+	}
+	f := r.Figures[workload][metric]
+	f[server] = append(f[server], v)
+}
+
+func (r *report) write(path string) error {
+	text, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(path, append(text, '\n'), 0o644)
+}
+
+// markdown is the table: a line for each metric that was measured.
+func (r *report) markdown() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s, medians of %d (least to most), %s\n", r.Machine, r.Runs, r.Time.Format(time.DateOnly))
+	if r.Profiled {
+		b.WriteString("gregor ran under its profiler: not to be quoted\n")
+	}
+	fmt.Fprintf(&b, "\n| workload | figure | gregor | Apache Kafka %s | ratio | target | |\n|---|---|---:|---:|---:|---|---|\n", proc.KafkaVersion)
+	for _, w := range workloads {
+		about := w.about
+		for _, m := range w.metrics {
+			f := r.Figures[w.name][m.key]
+			if f == nil {
+				continue
+			}
+			fmt.Fprintf(&b, "| %s | %s, %s | %s | %s | %s |\n", about, m.title, m.unit, show(f[gregorKey]), show(f[apacheKey]), judge(m.target, f))
+			about = ""
+		}
+	}
+	return b.String()
+}
+
+// judge is the ratio, the target and whether it is met.
+func judge(t target, f figures) string {
+	own, ratio := median(f[gregorKey]), median(f[gregorKey])/median(f[apacheKey])
+	text := ""
+	if !math.IsNaN(ratio) && !math.IsInf(ratio, 0) {
+		text = showRatio(ratio)
+	}
+	verdict := ""
+	switch {
+	case t == (target{}) || math.IsNaN(own) || t.ratio != 0 && text == "":
+	case t.met(own, ratio):
+		verdict = "met"
+	default:
+		verdict = "missed"
+	}
+	return fmt.Sprintf("%s | %s | %s", text, t, verdict)
+}
+
+// showRatio writes small ratios as fractions, as the targets are.
+func showRatio(r float64) string {
+	if r > 0 && r < 0.7 {
+		return fmt.Sprintf("1/%.1f", 1/r)
+	}
+	return fmt.Sprintf("%.2f×", r)
+}
+
+// show is the median and, of several runs, the range.
+func show(v []float64) string {
+	switch len(v) {
+	case 0:
+		return "-"
+	case 1:
+		return number(v[0])
+	}
+	return fmt.Sprintf("%s (%s to %s)", number(median(v)), number(slices.Min(v)), number(slices.Max(v)))
+}
+
+// number keeps three digits, and all of those before the point.
+func number(v float64) string {
+	switch a := math.Abs(v); {
+	case a >= 100:
+		return fmt.Sprintf("%.0f", v)
+	case a >= 10:
+		return fmt.Sprintf("%.1f", v)
+	case a >= 1:
+		return fmt.Sprintf("%.2f", v)
+	}
+	return fmt.Sprintf("%.3f", v)
+}
+
+// median of no values is not a number.
+func median(v []float64) float64 {
+	if len(v) == 0 {
+		return math.NaN()
+	}
+	s := slices.Sorted(slices.Values(v))
+	if n := len(s); n%2 == 0 {
+		return (s[n/2-1] + s[n/2]) / 2
+	}
+	return s[len(s)/2]
+}
+
+// machine says on what the figures were measured.
+func machine() string {
+	parts := []string{fmt.Sprintf("%d cores", runtime.NumCPU())}
+	if f, err := os.Open("/proc/cpuinfo"); err == nil {
+		defer f.Close()
+		for lines := bufio.NewScanner(f); lines.Scan(); {
+			if name, ok := strings.CutPrefix(lines.Text(), "model name"); ok {
+				parts = append(parts, strings.TrimLeft(name, " \t:"))
+				break
+			}
+		}
+	}
+	if out, err := exec.Command("uname", "-sr").Output(); err == nil {
+		parts = append(parts, strings.TrimSpace(string(out)))
+	}
+	return strings.Join(append(parts, runtime.Version()), ", ")
+}

@@ -1,0 +1,323 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/gregor-mq/gregor/bench/load"
+	"github.com/gregor-mq/gregor/bench/proc"
+)
+
+const (
+	mb = 1_000_000
+	gb = 1000 * mb
+
+	// A run writes 3 GB at most, warm-up included, so that the page cache of a
+	// small machine holds it and the disk is not what is measured.
+	warmBytes    = 800 * mb
+	measureBytes = 2200 * mb
+
+	warmTime    = 5 * time.Second
+	measureTime = 8 * time.Second
+
+	// settle is how long a server is left alone before its memory is read.
+	settle = 3 * time.Second
+
+	partitions     = 4
+	connections    = 4
+	inFlight       = 8
+	batchSize      = 100_000 // bytes
+	fetchSize      = 1 << 20 // bytes
+	singles        = 16      // connections of single-record requests
+	manyPartitions = 2000
+	idle           = 10_000 // connections
+	topic          = "load"
+	warmTopic      = "warm"
+)
+
+// workload is one kind of load and what it tells.
+type workload struct {
+	name    string
+	about   string
+	run     func(context.Context, *stage) error
+	metrics []metric
+}
+
+var workloads = []workload{
+	{"start", "start-up with keeper, then idle", startUp, []metric{
+		{"start", "to the first Metadata answer", "s", ratioAtMost(1.0 / 30).andAtMost(0.1)},
+		{"rss", "resident, idle", "MB", atMost(40)},
+		{"idle cpu", "CPU while idle", "% of a core", target{}},
+	}},
+	{"produce-1k", "raw produce, 100 KB batches of 1 KB records, acks=all, 4 connections with 8 in flight", produce(1000), byteMetrics(ratioAtMost(1.0/3), ratioAtLeast(2))},
+	{"produce-100b", "raw produce, 100 KB batches of 100-byte records, otherwise the same", produce(100), byteMetrics(ratioAtMost(1.0/4), target{})},
+	{"single", "single-record requests, acks=all, 16 connections with 1 in flight", single, []metric{
+		{"cpu", "CPU per request", "us", ratioAtMost(1.0 / 5)},
+		{"rate", "requests", "/s", ratioAtLeast(5)},
+		{"load cpu", "CPU of the load program per request", "us", target{}},
+		{"p50", "p50", "ms", target{}}, {"p99", "p99", "ms", target{}}, {"p999", "p999", "ms", target{}},
+	}},
+	{"fetch", "raw fetch of 1 MiB, 4 connections", fetch, byteMetrics(ratioAtMost(1), target{})},
+	{"client-in", "franz-go produces 1 KB records, its defaults, uncompressed", clientIn, throughputMetrics(target{}, target{})},
+	{"client-out", "franz-go consumes 1 KB records, its defaults", clientOut, throughputMetrics(ratioAtMost(1.0/2), target{})},
+	{"latency-1k", "end to end through franz-go, 1,000 records/s of 512 B", latency(1000), latencyMetrics},
+	{"latency-20k", "end to end through franz-go, 20,000 records/s of 512 B", latency(20_000), latencyMetrics},
+	{"partitions", "2,000 partitions with a record each", manyPartitionsRun, []metric{
+		{"create", "to create", "s", ratioAtMost(1.0 / 5)},
+		{"stop", "to stop", "s", target{}},
+		{"clean", "restart after a clean stop", "s", ratioAtMost(1.0 / 10)},
+		{"crash", "restart after kill -9", "s", ratioAtMost(1.0 / 10)},
+	}},
+	{"idle-connections", "10,000 idle connections", idleConnections, []metric{
+		{"each", "resident for each", "KB", atMost(10)},
+		{"all", "resident in all", "MB", atMost(150)},
+	}},
+}
+
+func names() []string {
+	var out []string
+	for _, w := range workloads {
+		out = append(out, w.name)
+	}
+	return out
+}
+
+func byteMetrics(cpu, throughput target) []metric {
+	return append(throughputMetrics(cpu, throughput),
+		metric{"p50", "p50 of a request", "ms", target{}}, metric{"p99", "p99 of a request", "ms", target{}},
+		metric{"p999", "p999 of a request", "ms", target{}})
+}
+
+func throughputMetrics(cpu, throughput target) []metric {
+	return []metric{
+		{"cpu", "broker CPU per GB", "s", cpu},
+		{"throughput", "throughput", "MB/s", throughput},
+		{"records", "records", "/s", target{}},
+		{"load cpu", "CPU of the load program per GB", "s", target{}},
+		{"peak rss", "resident at most", "MB", target{}},
+	}
+}
+
+var latencyMetrics = []metric{
+	{"p50", "p50", "ms", target{}}, {"p99", "p99", "ms", ratioAtMost(1.0 / 5)}, {"p999", "p999", "ms", target{}},
+	{"cpu", "broker CPU", "% of a core", target{}},
+}
+
+func startUp(ctx context.Context, s *stage) error {
+	took, err := s.Start(ctx, proc.Ready)
+	if err != nil {
+		return err
+	}
+	s.report("start", took.Seconds())
+	if err := wait(ctx, settle); err != nil {
+		return err
+	}
+	before, err := s.Usage()
+	if err != nil {
+		return err
+	}
+	if err := wait(ctx, settle); err != nil {
+		return err
+	}
+	after, err := s.Usage()
+	s.report("rss", float64(after.RSS)/1e6)
+	s.report("idle cpu", 100*(after.CPU-before.CPU).Seconds()/settle.Seconds())
+	return err
+}
+
+// prepare starts the server and creates the topics of a load.
+func (s *stage) prepare(ctx context.Context, partitions int32) error {
+	if _, err := s.Start(ctx, proc.Ready); err != nil {
+		return err
+	}
+	return load.CreateTopics(ctx, s.Addr(), partitions, warmTopic, topic)
+}
+
+func produce(valueSize int) func(context.Context, *stage) error {
+	return func(ctx context.Context, s *stage) error {
+		if err := s.prepare(ctx, partitions); err != nil {
+			return err
+		}
+		p := load.Produce{Topic: warmTopic, Partitions: partitions, Connections: connections, InFlight: inFlight, Acks: -1,
+			Batch: load.BatchOf(batchSize, valueSize), Limit: load.Limit{Bytes: warmBytes, Time: warmTime}}
+		if _, err := p.Run(ctx, s.Addr()); err != nil {
+			return err
+		}
+		p.Topic, p.Limit = topic, load.Limit{Bytes: measureBytes, Time: measureTime}
+		c, err := s.measure(ctx, func() (*load.Result, error) { return p.Run(ctx, s.Addr()) })
+		if err != nil {
+			return err
+		}
+		s.perGB(c)
+		s.latency(&c.Latency)
+		return nil
+	}
+}
+
+func single(ctx context.Context, s *stage) error {
+	if err := s.prepare(ctx, singles); err != nil {
+		return err
+	}
+	p := load.Produce{Topic: warmTopic, Partitions: singles, Connections: singles, InFlight: 1, Acks: -1,
+		Batch: load.Batch{Records: 1, ValueSize: 100}, Limit: load.Limit{Bytes: gb, Time: warmTime}}
+	if _, err := p.Run(ctx, s.Addr()); err != nil {
+		return err
+	}
+	p.Topic, p.Limit.Time = topic, measureTime
+	c, err := s.measure(ctx, func() (*load.Result, error) { return p.Run(ctx, s.Addr()) })
+	if err != nil {
+		return err
+	}
+	n := float64(c.Requests)
+	s.report("cpu", c.CPU.Seconds()*1e6/n)
+	s.report("load cpu", c.Result.CPU.Seconds()*1e6/n)
+	s.report("rate", n/c.Elapsed.Seconds())
+	s.latency(&c.Latency)
+	return nil
+}
+
+// fetch reads what fits into the page cache, over and over.
+func fetch(ctx context.Context, s *stage) error {
+	if err := s.prepare(ctx, partitions); err != nil {
+		return err
+	}
+	batch := load.BatchOf(batchSize, 1000)
+	if err := fill(ctx, s, batch); err != nil {
+		return err
+	}
+	f := load.Fetch{Topic: topic, Partitions: partitions, Connections: connections, MaxBytes: fetchSize, Batch: batch,
+		Limit: load.Limit{Bytes: 4 * gb, Time: warmTime}}
+	if _, err := f.Run(ctx, s.Addr()); err != nil {
+		return err
+	}
+	f.Limit = load.Limit{Bytes: 12 * gb, Time: measureTime}
+	c, err := s.measure(ctx, func() (*load.Result, error) { return f.Run(ctx, s.Addr()) })
+	if err != nil {
+		return err
+	}
+	s.perGB(c)
+	s.latency(&c.Latency)
+	return nil
+}
+
+// fill writes 1 GB for reading; it is not measured.
+func fill(ctx context.Context, s *stage, batch load.Batch) error {
+	_, err := load.Produce{Topic: topic, Partitions: partitions, Connections: connections, InFlight: inFlight, Acks: -1,
+		Batch: batch, Limit: load.Limit{Bytes: gb, Time: 4 * measureTime}}.Run(ctx, s.Addr())
+	return err
+}
+
+func clientIn(ctx context.Context, s *stage) error {
+	if err := s.prepare(ctx, partitions); err != nil {
+		return err
+	}
+	c := load.Client{Topic: warmTopic, Partitions: partitions, ValueSize: 1000, Limit: load.Limit{Bytes: warmBytes, Time: warmTime}}
+	if _, err := c.Produce(ctx, s.Addr()); err != nil {
+		return err
+	}
+	c.Topic, c.Limit = topic, load.Limit{Bytes: measureBytes, Time: measureTime}
+	r, err := s.measure(ctx, func() (*load.Result, error) { return c.Produce(ctx, s.Addr()) })
+	if err != nil {
+		return err
+	}
+	s.perGB(r)
+	return nil
+}
+
+func clientOut(ctx context.Context, s *stage) error {
+	if err := s.prepare(ctx, partitions); err != nil {
+		return err
+	}
+	if err := fill(ctx, s, load.BatchOf(batchSize, 1000)); err != nil {
+		return err
+	}
+	c := load.Client{Topic: topic, Partitions: partitions, ValueSize: 1000, Limit: load.Limit{Bytes: 9 * gb / 10, Time: measureTime}}
+	if _, err := c.Consume(ctx, s.Addr()); err != nil {
+		return err
+	}
+	r, err := s.measure(ctx, func() (*load.Result, error) { return c.Consume(ctx, s.Addr()) })
+	if err != nil {
+		return err
+	}
+	s.perGB(r)
+	return nil
+}
+
+func latency(rate int) func(context.Context, *stage) error {
+	return func(ctx context.Context, s *stage) error {
+		if err := s.prepare(ctx, partitions); err != nil {
+			return err
+		}
+		l := load.Latency{Topic: topic, Partitions: partitions, ValueSize: 512, Rate: rate, WarmUp: warmTime, Time: 10 * time.Second}
+		c, err := s.measure(ctx, func() (*load.Result, error) { return l.Run(ctx, s.Addr()) })
+		if err != nil {
+			return err
+		}
+		s.latency(&c.Latency)
+		s.report("cpu", 100*c.CPU.Seconds()/(l.WarmUp+l.Time).Seconds())
+		return nil
+	}
+}
+
+func manyPartitionsRun(ctx context.Context, s *stage) error {
+	if _, err := s.Start(ctx, proc.Ready); err != nil {
+		return err
+	}
+	began := time.Now()
+	if err := load.CreateTopics(ctx, s.Addr(), manyPartitions, topic); err != nil {
+		return err
+	}
+	s.report("create", time.Since(began).Seconds())
+	if err := load.Touch(ctx, s.Addr(), topic, manyPartitions); err != nil {
+		return err
+	}
+	began = time.Now()
+	if err := s.Stop(); err != nil {
+		return err
+	}
+	s.report("stop", time.Since(began).Seconds())
+	ready := proc.Leaders(manyPartitions, topic)
+	took, err := s.Start(ctx, ready)
+	if err != nil {
+		return err
+	}
+	s.report("clean", took.Seconds())
+	s.Kill()
+	if took, err = s.Start(ctx, ready); err != nil {
+		return err
+	}
+	s.report("crash", took.Seconds())
+	return nil
+}
+
+func idleConnections(ctx context.Context, s *stage) error {
+	if _, err := s.Start(ctx, proc.Ready); err != nil {
+		return err
+	}
+	if err := wait(ctx, settle); err != nil {
+		return err
+	}
+	before, err := s.Usage()
+	if err != nil {
+		return err
+	}
+	held, err := load.Hold(ctx, s.Addr(), idle)
+	if err != nil {
+		return err
+	}
+	defer held.Close()
+	if err := wait(ctx, settle); err != nil {
+		return err
+	}
+	after, err := s.Usage()
+	if err != nil {
+		return err
+	}
+	if n := held.Alive(); n != idle {
+		return fmt.Errorf("%d of %d connections are still open", n, idle)
+	}
+	s.report("each", float64(after.RSS-before.RSS)/1e3/idle)
+	s.report("all", float64(after.RSS)/1e6)
+	return nil
+}
