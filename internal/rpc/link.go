@@ -82,7 +82,7 @@ func (c *Client) prepare(ctx context.Context, conn net.Conn) (*link, error) {
 		conn = secured
 	}
 	l := &link{
-		conn: conn, r: bufio.NewReaderSize(conn, readBuffer), clientID: c.cfg.ClientID, limit: c.cfg.MaxResponse,
+		conn: conn, r: newReader(conn), clientID: c.cfg.ClientID, limit: c.cfg.MaxResponse,
 		wake: make(chan struct{}, 1),
 	}
 	if c.cfg.Negotiate {
@@ -134,6 +134,8 @@ func (l *link) enqueue(p *pending, frame []byte) error {
 	hint(l.wake)
 	return nil
 }
+
+func newReader(conn net.Conn) *bufio.Reader { return bufio.NewReaderSize(conn, readBuffer) }
 
 func hint(ch chan struct{}) {
 	select {
