@@ -1,11 +1,14 @@
 package api
 
 import (
+	stdcontext "context"
 	"log/slog"
 
 	"github.com/gregor-mq/gregor/config"
+	"github.com/gregor-mq/gregor/controller/decide"
 	"github.com/gregor-mq/gregor/internal/env"
 	"github.com/gregor-mq/gregor/metadata"
+	"github.com/gregor-mq/gregor/metadata/admin"
 	"github.com/gregor-mq/gregor/replica"
 	"github.com/gregor-mq/gregor/wire"
 )
@@ -17,7 +20,13 @@ type Broker struct {
 }
 
 // New returns a broker that serves everything in the registry.
-func New(o Owners) *Broker { return &Broker{Owners: o, table: registry()} }
+func New(o Owners) *Broker {
+	b := &Broker{Owners: o, table: registry()}
+	if b.Admin == nil {
+		b.Admin = creator{b}
+	}
+	return b
+}
 
 // Owners are those who own what requests are about; all fields are set.
 type Owners struct {
@@ -29,7 +38,17 @@ type Owners struct {
 	Metadata  *metadata.Cache
 	Replicas  *replica.Manager
 	Groups    Groups
-	Admin     Admin
+	// Admin makes topics on demand; nil for this package's own, over Topics.
+	Admin Admin
+	// Topics writes topics and configurations over the session in use.
+	Topics func() *admin.Admin
+	// Controller is this broker's.
+	Controller Controller
+	// Run starts what must wait (for ZooKeeper, for metadata) on a goroutine of
+	// the node; its context ends when the broker stops.
+	Run func(name string, f func(ctx stdcontext.Context))
+	// Refresh reads the settings of topics that are about to be opened.
+	Refresh func(topics []string)
 	// Configs keeps what topics and brokers override.
 	Configs ConfigStore
 	// LogLevels are those of this broker.
@@ -64,7 +83,15 @@ type Admin interface {
 	AutoCreate(topics []string, done func(map[string]wire.Code))
 }
 
-// InternalTopics of Kafka: hidden from deletion and marked in Metadata.
+// Controller is what handlers ask this broker's controller.
+type Controller interface {
+	// Active reports whether this broker is the controller.
+	Active() bool
+	// Ask puts an event into the controller's queue and waits for its answer.
+	Ask(ctx stdcontext.Context, with func(tag uint64) decide.Event) decide.Answer
+}
+
+// The internal topics of Kafka: hidden from deletion and marked in Metadata.
 const (
 	offsetsTopic      = "__consumer_offsets"
 	transactionsTopic = "__transaction_state"

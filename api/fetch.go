@@ -5,6 +5,7 @@ import (
 
 	"github.com/gregor-mq/gregor/record"
 	"github.com/gregor-mq/gregor/replica"
+	"github.com/gregor-mq/gregor/storage"
 	"github.com/gregor-mq/gregor/wire"
 )
 
@@ -146,18 +147,5 @@ func (b *Broker) olderRecords(version int16, p *replica.FetchedPartition) ([]byt
 	if version >= fetchMagic1 {
 		magic = 1
 	}
-	return record.Downconvert([]byte{}, wholeBatches(raw), magic, p.FetchOffset, 0)
-}
-
-// wholeBatches cuts a last batch off that is not whole.
-func wholeBatches(raw []byte) []byte {
-	n := 0
-	for n < len(raw) {
-		size, _, err := record.Peek(raw[n:])
-		if err != nil || size > len(raw)-n {
-			break
-		}
-		n += size
-	}
-	return raw[:n]
+	return record.Downconvert([]byte{}, storage.Whole(raw), magic, p.FetchOffset, 0)
 }

@@ -1,6 +1,8 @@
 package api
 
 import (
+	"slices"
+
 	"github.com/gregor-mq/gregor/coordinator/group"
 	"github.com/gregor-mq/gregor/metadata"
 	"github.com/gregor-mq/gregor/replica"
@@ -12,6 +14,17 @@ import (
 // inter.broker.protocol.version alone decides which one comes.
 
 func (b *Broker) leaderAndIsr(c *context, req *wire.LeaderAndIsrRequest) {
+	// A new log is opened with its topic's settings, as Kafka does it.
+	var topics []string
+	for i := range req.TopicStates {
+		t := &req.TopicStates[i]
+		if slices.ContainsFunc(t.PartitionStates, func(p wire.LeaderAndIsrRequestPartitionState) bool { return p.IsNew }) {
+			topics = append(topics, t.TopicName)
+		}
+	}
+	if len(topics) > 0 {
+		b.Refresh(topics)
+	}
 	c.Reply(b.Replicas.LeaderAndIsr(req))
 }
 

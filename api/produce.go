@@ -68,7 +68,7 @@ func (b *Broker) produceOne(p *production, req *wire.ProduceRequest, topic strin
 		return
 	}
 	b.Replicas.Append(&replica.AppendRequest{
-		Topic: topic, Partition: in.Index, Records: records, Acks: req.Acks,
+		Topic: topic, Partition: in.Index, Records: records, Acks: req.Acks, LeaderEpoch: replica.AnyEpoch,
 		Timeout: time.Duration(req.TimeoutMs) * time.Millisecond, Origin: producer.Client,
 	}, func(res replica.AppendResult) {
 		fillProduced(out, res)

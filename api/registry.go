@@ -28,6 +28,11 @@ func registry() map[wire.Key]serve {
 		wire.KeyDescribeLogDirs:      typed((*Broker).describeLogDirs),
 		wire.KeyDescribeCluster:      typed((*Broker).describeCluster),
 		wire.KeyDescribeProducers:    typed((*Broker).describeProducers),
+		wire.KeyCreateTopics:         typed((*Broker).createTopics),
+		wire.KeyDeleteTopics:         typed((*Broker).deleteTopics),
+		wire.KeyCreatePartitions:     typed((*Broker).createPartitions),
+		wire.KeyAllocateProducerIDs:  typed((*Broker).allocateProducerIDs),
+		wire.KeyControlledShutdown:   typed((*Broker).controlledShutdown),
 
 		wire.KeyFindCoordinator: typed((*Broker).findCoordinator),
 		wire.KeyJoinGroup:       typed((*Broker).joinGroup),

@@ -17,6 +17,9 @@ const (
 	AcksAll    int16 = -1
 )
 
+// AnyEpoch skips the check of the leader epoch.
+const AnyEpoch int32 = -1
+
 // AppendRequest adds batches to one partition that this broker leads.
 type AppendRequest struct {
 	Topic     string
@@ -25,6 +28,9 @@ type AppendRequest struct {
 	// changed in place: offsets, leader epoch, maybe timestamps.
 	Records []byte
 	Acks    int16
+	// LeaderEpoch is the epoch in which the caller believes that this broker
+	// leads; AnyEpoch for clients, who cannot know.
+	LeaderEpoch int32
 	// Timeout bounds the wait of AcksAll.
 	Timeout time.Duration
 	Origin  producer.Origin
@@ -77,8 +83,11 @@ func (m *Manager) Append(req *AppendRequest, done func(AppendResult)) {
 func (p *Partition) append(req *AppendRequest) (res AppendResult, size int) {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
-	if err := p.checkLeaderLocked(-1); err != nil {
+	if err := p.checkLeaderLocked(AnyEpoch); err != nil {
 		return failed(err), 0
+	}
+	if req.LeaderEpoch != AnyEpoch && req.LeaderEpoch != p.mu.leaderEpoch {
+		return failed(wire.CodeNotLeaderOrFollower), 0
 	}
 	if req.Acks == AcksAll && len(p.mu.isr) < p.minISRLocked() {
 		return failed(wire.CodeNotEnoughReplicas), 0

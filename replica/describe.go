@@ -72,6 +72,20 @@ func (m *Manager) UpdateTopic(topic string) {
 	}
 }
 
+// UpdateAll gives every replica its configuration anew, after the broker's own
+// defaults changed.
+func (m *Manager) UpdateAll() {
+	m.mu.RLock()
+	topics := make([]string, 0, len(m.mu.topics))
+	for t := range m.mu.topics {
+		topics = append(topics, t)
+	}
+	m.mu.RUnlock()
+	for _, t := range topics {
+		m.UpdateTopic(t)
+	}
+}
+
 // Log returns the log of a partition that this broker leads, for the
 // coordinators that keep their state in it.
 func (m *Manager) Log(topic string, partition int32) (*storage.Log, error) {

@@ -1,0 +1,61 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gregor-mq/gregor/internal/env"
+)
+
+// Program is what the verbs run with.
+type Program struct {
+	Env env.Env
+	Out io.Writer // what the user asked for
+	Err io.Writer // logs and errors
+	// Exit ends the process at once: a second signal during shutdown.
+	Exit func(code int)
+}
+
+// Run runs the verb that args name and returns the exit code.
+func (p Program) Run(ctx context.Context, args []string) int {
+	root := &cobra.Command{
+		Use:           "gregor",
+		Short:         "An Apache Kafka 3.9 broker in ZooKeeper mode, and the ZooKeeper it needs, in one program",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.SetOut(p.Out)
+	root.SetErr(p.Err)
+	root.SetArgs(args)
+	root.AddCommand(p.serverCommand(), p.keeperCommand(), p.versionCommand())
+	if err := root.ExecuteContext(ctx); err != nil {
+		fmt.Fprintf(p.Err, "gregor: %v\n", err)
+		return 1
+	}
+	return 0
+}
+
+func (p Program) versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version, and those of Kafka and ZooKeeper it stands for",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			_, err := fmt.Fprintf(p.Out, "gregor %s (Kafka 3.9.1 in ZooKeeper mode, ZooKeeper 3.9.4)\n", version())
+			return err
+		},
+	}
+}
+
+// version is the module's, as the go command recorded it.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" {
+		return "devel"
+	}
+	return info.Main.Version
+}

@@ -1,0 +1,217 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/gregor-mq/gregor/api"
+	"github.com/gregor-mq/gregor/config"
+	"github.com/gregor-mq/gregor/controller"
+	"github.com/gregor-mq/gregor/coordinator"
+	"github.com/gregor-mq/gregor/internal/env"
+	"github.com/gregor-mq/gregor/internal/run"
+	"github.com/gregor-mq/gregor/keeper"
+	"github.com/gregor-mq/gregor/metadata"
+	"github.com/gregor-mq/gregor/metadata/notify"
+	"github.com/gregor-mq/gregor/replica"
+	"github.com/gregor-mq/gregor/server"
+	"github.com/gregor-mq/gregor/storage"
+	"github.com/gregor-mq/gregor/zk/session"
+)
+
+// Options are what a node is started with.
+type Options struct {
+	Config *config.Broker
+	Env    env.Env
+	// Levels gives loggers; nil discards all lines.
+	Levels *Levels
+}
+
+// Node is one broker process.
+type Node struct {
+	env       env.Env
+	levels    *Levels
+	log       *slog.Logger
+	settings  *settings
+	clusterID string
+	epoch     atomic.Int64 // the broker epoch, -1 before the registration
+
+	dirs        []*storage.Dir
+	keeper      *keeper.Keeper // nil with an external ZooKeeper
+	session     session.Config
+	zk          atomic.Pointer[session.Session]
+	features    atomic.Int64
+	cache       *metadata.Cache
+	replicas    *replica.Manager
+	groups      *coordinator.Coordinator
+	controller  *controller.Controller
+	producerIDs *producerIDs
+	server      *server.Server
+	bound       []server.Bound
+	broker      *api.Broker
+	follower    *notify.Follower
+	previous    atomic.Int64 // the session that registered this broker before
+	campaigning atomic.Bool  // the controller runs
+	// tasks hold what waits for ZooKeeper or metadata on behalf of a request;
+	// group holds the owners' loops.
+	tasks, group *run.Group
+	started      time.Time
+}
+
+// Start brings a broker up and returns when it is registered and serves. ctx
+// bounds the start only. What was opened before a failure is closed again.
+func Start(ctx context.Context, opt Options) (*Node, error) {
+	if opt.Levels == nil {
+		opt.Levels = NewLevels(discard{}, slog.LevelError)
+	}
+	n := &Node{env: opt.Env, levels: opt.Levels, log: opt.Levels.Logger("node"), cache: metadata.NewCache(), started: opt.Env.Clock.Now()}
+	n.settings = newSettings(opt.Config, opt.Levels.Logger("config"))
+	n.features.Store(-1)
+	n.epoch.Store(-1)
+	n.group = run.NewGroup(context.WithoutCancel(ctx))
+	n.tasks = run.NewGroup(context.WithoutCancel(ctx))
+	if err := n.start(ctx); err != nil {
+		return nil, errors.Join(err, n.abandon())
+	}
+	return n, nil
+}
+
+type discard struct{}
+
+func (discard) Write(p []byte) (int, error) { return len(p), nil }
+
+func (n *Node) start(ctx context.Context) error {
+	steps := []func(context.Context) error{
+		n.openDirs,      // locks first: two brokers never share a directory
+		n.startKeeper,   //
+		n.connect,       // and end our own former session
+		n.identify,      // cluster id, broker id, meta.properties
+		n.loadSettings,  // before logs are opened
+		n.bind,          // ports are known before they are registered
+		n.startReplicas, //
+		n.startOwners,   //
+		n.serve,         // the controller talks to us over our own listener
+		n.register,      //
+		n.campaign,      //
+		n.awaitMetadata, //
+	}
+	for _, step := range steps {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (n *Node) openDirs(context.Context) error {
+	b := n.settings.Broker()
+	var err error
+	n.dirs, err = openDirs(n.env, b.LogDirs, n.levels.Logger("storage"))
+	return err
+}
+
+func (n *Node) bind(ctx context.Context) error {
+	b := n.settings.Broker()
+	cfg := server.Config{
+		MaxFrame:       int(b.SocketRequestMax),
+		MaxConnections: int(b.Int("max.connections")), MaxConnectionsPerIP: int(b.Int("max.connections.per.ip")),
+		IdleTimeout: b.Millis("connections.max.idle.ms"),
+		SendBuffer:  int(b.Int("socket.send.buffer.bytes")), ReceiveBuffer: int(b.Int("socket.receive.buffer.bytes")),
+		FrameMemory: max(b.QueuedMaxBytes, 0),
+	}
+	overrides, err := b.ConnectionsPerIP()
+	if err != nil {
+		return err
+	}
+	cfg.IPOverrides = map[string]int{}
+	for ip, limit := range overrides {
+		cfg.IPOverrides[ip] = int(limit)
+	}
+	for _, l := range b.Listeners {
+		if l.Protocol != config.Plaintext {
+			return fmt.Errorf("listeners=%s: security protocol %v is not served yet, only PLAINTEXT", l, l.Protocol)
+		}
+		cfg.Listeners = append(cfg.Listeners, server.Listener{
+			Name: l.Listener, Protocol: l.Protocol.String(), Address: net.JoinHostPort(l.Host, strconv.Itoa(int(l.Port)))})
+	}
+	n.server = server.New(cfg, lateHandler{n}, n.env, n.levels.Logger("server"))
+	n.bound, err = n.server.Bind(ctx)
+	return err
+}
+
+func (n *Node) startReplicas(ctx context.Context) error {
+	b := n.settings.Broker()
+	n.replicas = replica.New(replica.Config{
+		BrokerID:          b.ID,
+		SessionSlots:      int(b.Int("max.incremental.fetch.session.cache.slots")),
+		RetentionInterval: b.Millis("log.retention.check.interval.ms"), TaskDelay: b.Millis("log.initial.task.delay.ms"),
+		CheckpointInterval: b.Millis("log.flush.offset.checkpoint.interval.ms"),
+		WatermarkInterval:  b.Millis("replica.high.watermark.checkpoint.interval.ms"),
+		Topic:              n.settings.Replica,
+	}, n.dirs, n.cache, roles{n}, n.env, n.levels.Logger("replica"))
+	return n.replicas.Load(ctx, int(b.Int("num.recovery.threads.per.data.dir")))
+}
+
+// startOwners makes the coordinators, the controller and the APIs.
+func (n *Node) startOwners(ctx context.Context) error {
+	n.replicas.Start(n.group.Context())
+	var err error
+	if n.groups, err = n.newCoordinator(ctx); err != nil {
+		return err
+	}
+	n.group.Go("group-coordinator", n.groups.Run)
+	n.controller = n.newController()
+	n.producerIDs = newProducerIDs(n)
+	n.broker = n.newAPI()
+	return nil
+}
+
+func (n *Node) serve(context.Context) error {
+	n.server.Serve(n.group.Context())
+	return nil
+}
+
+// lateHandler lets the server bind before the APIs exist; no connection is
+// accepted until they do.
+type lateHandler struct{ n *Node }
+
+// Handle implements server.Handler.
+func (h lateHandler) Handle(r *server.Request) { handler{h.n.broker}.Handle(r) }
+
+// Listeners returns the bound listeners, with their real ports.
+func (n *Node) Listeners() []server.Bound { return n.bound }
+
+// KeeperAddrs returns where the embedded keeper listens.
+func (n *Node) KeeperAddrs() []net.Addr {
+	if n.keeper == nil {
+		return nil
+	}
+	return n.keeper.Addrs()
+}
+
+// ClusterID returns the id in /cluster/id.
+func (n *Node) ClusterID() string { return n.clusterID }
+
+// Config returns the broker's configuration in force.
+func (n *Node) Config() *config.Broker { return n.settings.Broker() }
+
+// LogCount returns how many partitions this broker holds.
+func (n *Node) LogCount() int { return n.replicas.LogCount() }
+
+// Done is closed when the node cannot go on: its keeper or its ZooKeeper
+// session ended for good. Err then says why.
+func (n *Node) Done() <-chan struct{} { return n.group.Context().Done() }
+
+// Err returns why Done was closed, nil after Stop.
+func (n *Node) Err() error {
+	if err := context.Cause(n.group.Context()); err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,147 @@
+package node
+
+import (
+	"log/slog"
+	"sync"
+	"sync/atomic"
+
+	"github.com/gregor-mq/gregor/config"
+	"github.com/gregor-mq/gregor/record"
+	"github.com/gregor-mq/gregor/replica"
+	"github.com/gregor-mq/gregor/storage"
+)
+
+// settings is the configuration in force: what the process was started with,
+// and what /config/brokers and /config/topics say on top.
+type settings struct {
+	log     *slog.Logger
+	current atomic.Pointer[config.Broker]
+	// plain is a topic without overrides; one value for all of them.
+	plain atomic.Pointer[topicSettings]
+
+	mu struct {
+		sync.RWMutex
+		topics     map[string]*topicSettings // those with overrides
+		dynDefault map[string]string
+		dynOwn     map[string]string
+	}
+}
+
+// topicSettings is one topic's configuration, and what replicas take of it.
+type topicSettings struct {
+	overrides map[string]string
+	topic     *config.Topic
+	replica   replica.TopicConfig
+}
+
+func newSettings(b *config.Broker, log *slog.Logger) *settings {
+	s := &settings{log: log}
+	s.mu.topics = map[string]*topicSettings{}
+	s.install(b)
+	return s
+}
+
+// install makes b the broker's configuration; topics are derived anew.
+func (s *settings) install(b *config.Broker) {
+	s.current.Store(b)
+	s.plain.Store(s.derive(b, nil))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for name, t := range s.mu.topics {
+		s.mu.topics[name] = s.derive(b, t.overrides)
+	}
+}
+
+func (s *settings) derive(b *config.Broker, overrides map[string]string) *topicSettings {
+	t, bad := b.TopicLenient(overrides)
+	for _, err := range bad {
+		s.log.Warn("topic override has no effect", "error", err)
+	}
+	return &topicSettings{overrides: overrides, topic: t, replica: replicaConfig(b, t)}
+}
+
+// Broker implements api.Settings.
+func (s *settings) Broker() *config.Broker { return s.current.Load() }
+
+func (s *settings) of(topic string) *topicSettings {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if t, ok := s.mu.topics[topic]; ok {
+		return t
+	}
+	return s.plain.Load()
+}
+
+// Topic implements api.Settings.
+func (s *settings) Topic(name string) *config.Topic { return s.of(name).topic }
+
+// TopicOverrides returns what /config/topics says of a topic.
+func (s *settings) TopicOverrides(name string) map[string]string { return s.of(name).overrides }
+
+// BrokerOverrides returns what /config/brokers says of all brokers or of this.
+func (s *settings) BrokerOverrides(clusterDefault bool) map[string]string {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if clusterDefault {
+		return s.mu.dynDefault
+	}
+	return s.mu.dynOwn
+}
+
+// Replica returns what replicas need of a topic's configuration.
+func (s *settings) Replica(topic string) replica.TopicConfig { return s.of(topic).replica }
+
+// setTopic takes over a topic's overrides; none means that there is no node.
+func (s *settings) setTopic(name string, overrides map[string]string) {
+	var t *topicSettings
+	if len(overrides) > 0 {
+		t = s.derive(s.Broker(), overrides)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if t == nil {
+		delete(s.mu.topics, name)
+		return
+	}
+	s.mu.topics[name] = t
+}
+
+// setBroker takes over the dynamic configuration of all brokers and of this
+// one. What breaks a rule as a whole leaves the old settings in force.
+func (s *settings) setBroker(clusterDefault, own map[string]string) error {
+	next, ignored, err := s.Broker().WithDynamic(clusterDefault, own)
+	for _, bad := range ignored {
+		s.log.Warn("dynamic broker setting has no effect", "error", bad)
+	}
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	s.mu.dynDefault, s.mu.dynOwn = clusterDefault, own
+	s.mu.Unlock()
+	s.install(next)
+	return nil
+}
+
+// replicaConfig is what a topic's replicas need of its configuration and of
+// the broker's.
+func replicaConfig(b *config.Broker, t *config.Topic) replica.TopicConfig {
+	codec, keep, err := record.ParseTopicCodec(t.Compression)
+	if err != nil {
+		keep = true // the table has checked the name
+	}
+	c := &storage.Config{
+		SegmentBytes: t.SegmentBytes, SegmentMs: t.SegmentMs, SegmentJitterMs: t.SegmentJitterMs,
+		IndexIntervalBytes: t.IndexIntervalBytes, IndexBytes: t.SegmentIndexBytes, MaxMessageBytes: t.MaxMessageBytes,
+		Delete: t.Delete, Compact: t.Compact, RetentionMs: t.RetentionMs, RetentionSize: t.RetentionBytes, FileDeleteMs: t.FileDeleteDelayMs,
+		MaxBeforeMs: t.TimestampBeforeMaxMs, MaxAfterMs: t.TimestampAfterMaxMs,
+		KeepCodec: keep, Codec: codec, CodecLevel: int(t.CompressionLevel),
+		FlushMessages: t.FlushMessages, FlushMs: t.FlushMs,
+		ProducerMs: int64(b.Int("producer.id.expiration.ms")), VerifyTxn: b.Bool("transaction.partition.verification.enable"),
+		MaxLagMs: t.MaxCompactionLagMs,
+	}
+	if t.LogAppendTime {
+		c.TimestampType = record.LogAppendTime
+	}
+	return replica.TopicConfig{Storage: c, MinISR: int(t.MinInSyncReplicas)}
+}

@@ -1,0 +1,118 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/gregor-mq/gregor/metadata/notify"
+	"github.com/gregor-mq/gregor/zk"
+	"github.com/gregor-mq/gregor/znode"
+)
+
+// loadSettings reads the dynamic configuration of the broker and the overrides
+// of all topics, before any log is opened.
+func (n *Node) loadSettings(ctx context.Context) error {
+	if err := n.reloadBroker(ctx); err != nil {
+		return err
+	}
+	topics, _, err := n.zk.Load().Retrying().Children(ctx, znode.ConfigTypePath(znode.Topics), false)
+	if err != nil && !errors.Is(err, zk.ErrNoNode) {
+		return err
+	}
+	return n.reloadTopics(ctx, topics)
+}
+
+// reloadTopics reads the overrides of topics, pipelined.
+func (n *Node) reloadTopics(ctx context.Context, topics []string) error {
+	reqs := make([]zk.Request, len(topics))
+	for i, t := range topics {
+		reqs[i] = &zk.GetDataRequest{Path: znode.EntityConfigPath(znode.Entity{Topic: znode.Named(t)})}
+	}
+	for i, r := range n.zk.Load().DoRetry(ctx, reqs) {
+		path := znode.EntityConfigPath(znode.Entity{Topic: znode.Named(topics[i])})
+		switch {
+		case errors.Is(r.Err, zk.ErrNoNode):
+			n.settings.setTopic(topics[i], nil)
+			continue
+		case r.Err != nil:
+			return fmt.Errorf("read %s: %w", path, r.Err)
+		}
+		data, ok := r.Body.(*zk.GetDataResponse)
+		if !ok {
+			return fmt.Errorf("read %s: reply is a %T", path, r.Body)
+		}
+		overrides, err := znode.DecodeConfig(path, data.Data)
+		if err != nil {
+			n.log.Error("topic settings cannot be read: going on with the defaults", "error", err)
+		}
+		n.settings.setTopic(topics[i], overrides)
+	}
+	return nil
+}
+
+// reloadBroker reads /config/brokers/<default> and /config/brokers/N.
+func (n *Node) reloadBroker(ctx context.Context) error {
+	var layers [2]map[string]string
+	own := strconv.Itoa(int(n.settings.Broker().ID))
+	for i, name := range []*znode.Name{znode.Defaults(), znode.Named(own)} {
+		var err error
+		if layers[i], err = n.admin().Config(ctx, znode.Entity{Broker: name}); err != nil {
+			return err
+		}
+	}
+	if err := n.settings.setBroker(layers[0], layers[1]); err != nil {
+		n.log.Error("dynamic broker settings break a rule: the former ones stay in force", "error", err)
+	}
+	return nil
+}
+
+// newFollower follows the notifications of changed configurations.
+func (n *Node) newFollower() *notify.Follower {
+	return notify.New(notify.Config{
+		Prefix: znode.ConfigChangePrefix, Handle: n.configChanged, Log: n.levels.Logger("config"),
+	}, n.env)
+}
+
+// configChanged applies one notification: it says what changed, and the new
+// content is read.
+func (n *Node) configChanged(ctx context.Context, data []byte) error {
+	e, err := znode.DecodeConfigChange(znode.ConfigChangePrefix, data)
+	if err != nil {
+		return err
+	}
+	switch {
+	case e.Topic != nil:
+		return n.topicChanged(ctx, e.Topic.Text)
+	case e.Broker != nil && (e.Broker.Default || e.Broker.Text == strconv.Itoa(int(n.settings.Broker().ID))):
+		before := n.settings.Broker().Bool("unclean.leader.election.enable")
+		if err := n.reloadBroker(ctx); err != nil {
+			return err
+		}
+		n.replicas.UpdateAll()
+		if after := n.settings.Broker().Bool("unclean.leader.election.enable"); after != before {
+			n.controller.UncleanDefault(after)
+		}
+	}
+	return nil
+}
+
+func (n *Node) topicChanged(ctx context.Context, topic string) error {
+	before := n.settings.Topic(topic).UncleanLeaderElection
+	if err := n.reloadTopics(ctx, []string{topic}); err != nil {
+		return err
+	}
+	n.replicas.UpdateTopic(topic)
+	if !before && n.settings.Topic(topic).UncleanLeaderElection {
+		n.controller.UncleanTopic(topic)
+	}
+	return nil
+}
+
+// refreshTopics reads the settings of topics that are about to be opened.
+func (n *Node) refreshTopics(topics []string) {
+	if err := n.reloadTopics(n.group.Context(), topics); err != nil {
+		n.log.Error("cannot read topic settings: going on with those known", "error", err)
+	}
+}

@@ -1,0 +1,129 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/gregor-mq/gregor/internal/rpc"
+	"github.com/gregor-mq/gregor/wire"
+	"github.com/gregor-mq/gregor/zk"
+	"github.com/gregor-mq/gregor/znode"
+)
+
+func isNoNode(err error) bool { return errors.Is(err, zk.ErrNoNode) }
+
+// Stop is a clean shutdown: leaders move away where there is somewhere to go,
+// connections end, logs are flushed and get their clean mark, the ZooKeeper
+// session is closed. It returns what went wrong on the way; ctx bounds the
+// polite parts, not the flush.
+func (n *Node) Stop(ctx context.Context) error {
+	if n.settings.Broker().ControlledShutdown {
+		n.controlledShutdown(ctx)
+	}
+	return n.shutdown(ctx)
+}
+
+// abandon closes what a failed start has opened.
+func (n *Node) abandon() error {
+	ctx, cancel := context.WithTimeout(context.Background(), abandonTimeout)
+	defer cancel()
+	return n.shutdown(ctx)
+}
+
+// abandonTimeout bounds the closing of a start that failed.
+const abandonTimeout = 10 * time.Second
+
+// shutdown closes in the opposite order of start; each part may be missing.
+func (n *Node) shutdown(ctx context.Context) error {
+	var errs []error
+	if n.server != nil {
+		errs = append(errs, n.server.Stop())
+	}
+	n.tasks.Stop()
+	errs = append(errs, n.tasks.Wait())
+	if n.campaigning.Load() {
+		errs = append(errs, n.controller.Stop())
+	}
+	switch {
+	case n.replicas != nil:
+		errs = append(errs, n.replicas.Stop())
+	default:
+		errs = append(errs, closeDirs(n.dirs))
+	}
+	n.group.Stop()
+	errs = append(errs, n.group.Wait())
+	errs = append(errs, n.closeSession(ctx))
+	if n.keeper != nil {
+		errs = append(errs, n.keeper.Stop(ctx))
+	}
+	return errors.Join(errs...)
+}
+
+func (n *Node) closeSession(ctx context.Context) error {
+	z := n.zk.Load()
+	if z == nil {
+		return nil
+	}
+	if err := z.Close(ctx); err != nil {
+		n.log.Warn("zookeeper session not closed: its nodes expire", "error", err)
+		return nil
+	}
+	if n.keeper == nil {
+		return n.forgetSession()
+	}
+	return nil
+}
+
+// controlledShutdown asks the controller to move leaders away, as often as
+// controlled.shutdown.max.retries says; then the broker stops anyway.
+func (n *Node) controlledShutdown(ctx context.Context) {
+	b := n.settings.Broker()
+	for attempt := range max(b.Int("controlled.shutdown.max.retries"), 1) {
+		left, err := n.askToLeave(ctx)
+		if err == nil && left == 0 {
+			return
+		}
+		n.log.Info("controlled shutdown incomplete", "attempt", attempt+1, "still_leading", left, "error", err)
+		t := n.env.Clock.NewTimer(b.Millis("controlled.shutdown.retry.backoff.ms"))
+		select {
+		case <-t.C():
+		case <-ctx.Done():
+			t.Stop()
+			return
+		}
+	}
+}
+
+// askToLeave returns how many partitions this broker leads afterwards, not
+// counting those that have no other replica.
+func (n *Node) askToLeave(ctx context.Context) (int, error) {
+	image := n.cache.Image()
+	cfg := n.settings.Broker()
+	b, ok := image.Broker(image.ControllerID)
+	if !ok {
+		return 0, fmt.Errorf("controller %d is not known", image.ControllerID)
+	}
+	e, ok := b.Endpoint(cfg.InterBrokerListener)
+	if !ok {
+		return 0, fmt.Errorf("controller %d has no listener %s", b.ID, cfg.InterBrokerListener)
+	}
+	client := rpc.New(ctx, rpc.Config{Address: znode.Endpoint{Host: e.Host, Port: e.Port}.Addr(), ClientID: strconv.Itoa(int(cfg.ID))}, n.env)
+	defer client.Close()
+	req := wire.NewControlledShutdownRequest()
+	req.BrokerID, req.BrokerEpoch = cfg.ID, n.epoch.Load()
+	answer, err := client.Ask(ctx, req, 3)
+	if err != nil {
+		return 0, err
+	}
+	resp, ok := answer.(*wire.ControlledShutdownResponse)
+	if !ok {
+		return 0, fmt.Errorf("controller answered a %T", answer)
+	}
+	if resp.ErrorCode != wire.CodeNone {
+		return 0, resp.ErrorCode
+	}
+	return len(resp.RemainingPartitions), nil
+}

@@ -1,0 +1,174 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/gregor-mq/gregor/keeper"
+	"github.com/gregor-mq/gregor/zk"
+	"github.com/gregor-mq/gregor/zk/session"
+	"github.com/gregor-mq/gregor/znode"
+)
+
+// startKeeper starts the embedded keeper when the configuration asks for it.
+func (n *Node) startKeeper(ctx context.Context) error {
+	k := n.settings.Broker().Keeper
+	if !k.Embedded {
+		return nil
+	}
+	cfg := keeper.Config{
+		DataDir: k.DataDir, DataLogDir: k.DataLogDir, TickTime: k.TickTime,
+		MinSessionTimeout: k.MinSessionTimeout, MaxSessionTimeout: k.MaxSessionTimeout,
+		MaxClientCnxns: int(k.MaxClientConns), SnapCount: int(k.SnapCount), FourLetterWords: k.FourLetterWords,
+	}
+	if k.MaxClientConns == 0 {
+		cfg.MaxClientCnxns = -1 // no limit, in the broker's words
+	}
+	if k.Port >= 0 {
+		cfg.Listen = []string{fmt.Sprintf("%s:%d", k.Address, k.Port)}
+	}
+	var err error
+	n.keeper, err = keeper.Start(ctx, cfg, n.env, n.levels.Logger("keeper"))
+	if err != nil {
+		return fmt.Errorf("embedded keeper: %w", err)
+	}
+	return nil
+}
+
+// sessionConfig says how to reach ZooKeeper: the embedded keeper's pipe, or
+// zookeeper.connect.
+func (n *Node) sessionConfig() (session.Config, error) {
+	b := n.settings.Broker()
+	cfg := session.Config{
+		Timeout: b.ZooKeeperSession, MaxInFlight: int(b.ZooKeeperMaxInFlight),
+		Log: n.levels.Logger("zookeeper"),
+	}
+	if n.keeper != nil {
+		cfg.Dialer = n.keeper.Pipe
+		return cfg, nil
+	}
+	var err error
+	cfg.Servers, cfg.Chroot, err = znode.ParseConnect(b.ZooKeeperConnect)
+	if err != nil {
+		return cfg, fmt.Errorf("zookeeper.connect=%s: %w", b.ZooKeeperConnect, err)
+	}
+	return cfg, nil
+}
+
+// connect opens the broker's session, makes the chroot when it is missing and
+// ends the session that an earlier life of this broker left.
+func (n *Node) connect(ctx context.Context) error {
+	cfg, err := n.sessionConfig()
+	if err != nil {
+		return err
+	}
+	n.session = cfg
+	wait := n.settings.Broker().Millis("zookeeper.connection.timeout.ms")
+	if wait <= 0 {
+		wait = cfg.Timeout
+	}
+	bounded, cancel := context.WithTimeoutCause(ctx, wait, fmt.Errorf("no answer within %v (zookeeper.connection.timeout.ms)", wait))
+	defer cancel()
+	if cfg.Chroot != "" {
+		if err := n.makeChroot(bounded, cfg); err != nil {
+			return err
+		}
+	}
+	if n.keeper == nil {
+		if err := n.closeFormerSession(bounded, cfg); err != nil {
+			return err
+		}
+	}
+	return n.dial(bounded)
+}
+
+// dial opens a session; its events go to this node.
+func (n *Node) dial(ctx context.Context) error {
+	z, err := session.Dial(ctx, n.session, n.env)
+	if err != nil {
+		return err
+	}
+	n.zk.Store(z)
+	if n.keeper == nil {
+		return n.rememberSession(z)
+	}
+	return nil
+}
+
+// makeChroot creates the path in zookeeper.connect, over a session of its own
+// that knows no chroot.
+func (n *Node) makeChroot(ctx context.Context, cfg session.Config) error {
+	chroot := cfg.Chroot
+	cfg.Chroot = ""
+	z, err := session.Dial(ctx, cfg, n.env)
+	if err != nil {
+		return err
+	}
+	_, _, err = z.CreateRecursive(ctx, chroot, nil, n.acl, zk.Persistent)
+	if err != nil && !errors.Is(err, zk.ErrNodeExists) {
+		return errors.Join(fmt.Errorf("make the chroot: %w", err), z.Close(ctx))
+	}
+	return z.Close(ctx)
+}
+
+// acl is the ACL of a node that this broker makes.
+func (n *Node) acl(path string) []zk.ACL {
+	return znode.DefaultACL(path, n.settings.Broker().Bool("zookeeper.set.acl"))
+}
+
+// follow hands the session's events on until ctx ends; when the session
+// expires it opens another one, forever if it must.
+func (n *Node) follow(ctx context.Context) error {
+	var events []zk.Event
+	for {
+		z := n.zk.Load()
+		var err error
+		events, err = z.Events().Drain(ctx, events[:0])
+		if err != nil {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			// The stream ends with the session.
+			if err := n.renew(ctx); err != nil {
+				return err
+			}
+			continue
+		}
+		for _, ev := range events {
+			n.hear(ev)
+		}
+	}
+}
+
+// renewPause is how long to wait between attempts to get a new session.
+const renewPause = time.Second
+
+// renew ends what hung on the expired session and opens a new one. The
+// controller resigns first, and campaigns again after this broker registered.
+func (n *Node) renew(ctx context.Context) error {
+	log := n.levels.Logger("zookeeper")
+	log.Warn("zookeeper session expired: this broker is fenced until it has registered again")
+	if err := n.controller.SessionExpired(ctx); err != nil {
+		return err
+	}
+	for {
+		err := n.dial(ctx)
+		if err == nil {
+			break
+		}
+		log.Error("cannot open a zookeeper session", "error", err)
+		t := n.env.Clock.NewTimer(renewPause)
+		select {
+		case <-t.C():
+		case <-ctx.Done():
+			t.Stop()
+			return context.Cause(ctx)
+		}
+	}
+	z := n.zk.Load()
+	n.controller.SessionRenewed(z, n.register)
+	n.follower.Attach(z.Retrying())
+	return n.watchFeatures(ctx)
+}
