@@ -109,10 +109,13 @@ func (c *conn) identities() []tree.Identity { return *c.ids.Load() }
 // run is the reader's life.
 func (c *conn) run() {
 	err := c.talk()
-	c.close()
+	c.mu.Lock()
+	c.retireLocked()
+	c.mu.Unlock()
 	c.k.watches.Drop(c.id)
 	c.k.sessions.detach(c)
-	c.k.conns.remove(c)
+	c.k.conns.remove(c) // before the peer learns of the end and counts connections
+	_ = c.nc.Close()
 	switch {
 	case err == nil, errors.Is(err, io.EOF), errors.Is(err, net.ErrClosed), c.k.group.Context().Err() != nil:
 		c.k.log.Debug("connection ended", "remote", c.addr)
@@ -363,6 +366,18 @@ func (c *conn) closeAfterReplies() {
 	c.mu.closeAfter = true
 }
 
+// linger sends what waits, closes the connection, and reads on without looking
+// until that is done.
+func (c *conn) linger() {
+	c.closeAfterReplies()
+	c.wake()
+	for {
+		if _, err := c.nc.Read(c.in); err != nil {
+			return
+		}
+	}
+}
+
 // wake sends what waits on a goroutine of its own, unless somebody sends.
 func (c *conn) wake() {
 	c.mu.Lock()
@@ -423,6 +438,16 @@ func (c *conn) closeLocked() {
 	if c.mu.closed {
 		return
 	}
+	c.retireLocked()
+	// The peer is gone or to be gone; there is nobody to tell of an error.
+	_ = c.nc.Close()
+}
+
+// retireLocked takes nothing more and forgets what is not sent.
+func (c *conn) retireLocked() {
+	if c.mu.closed {
+		return
+	}
 	c.mu.closed = true
 	c.mu.out, c.mu.spare = nil, nil
 	for _, cl := range c.mu.queue {
@@ -431,8 +456,6 @@ func (c *conn) closeLocked() {
 		}
 	}
 	c.mu.queue = nil
-	// The peer is gone or to be gone; there is nobody to tell of an error.
-	_ = c.nc.Close()
 	select {
 	case c.room <- struct{}{}:
 	default:

@@ -23,6 +23,7 @@ type readRequest struct {
 func (c *conn) handle(frame []byte) error {
 	s := c.session.Load()
 	if s == nil {
+		c.linger() // the refusal may not be sent yet
 		return errors.New("request without a session")
 	}
 	now := c.k.env.Clock.Now()
@@ -148,7 +149,7 @@ func (c *conn) authenticate(cl *call, r *zk.AuthRequest) error {
 	c.mu.Unlock()
 	c.k.stats.sent.Add(1)
 	if ids == nil {
-		c.flush()
+		c.linger()
 		return fmt.Errorf("authentication by scheme %q failed", r.Scheme)
 	}
 	all := append([]tree.Identity(nil), c.identities()...)
