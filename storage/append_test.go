@@ -317,6 +317,33 @@ func TestStableOffsetFollowsTransactions(t *testing.T) {
 	}
 }
 
+// TestMarkersStayUnstableOverARestart: what is above the high watermark may
+// still be cut off, so its transactions are not decided.
+func TestMarkersStayUnstableOverARestart(t *testing.T) {
+	for _, clean := range []bool{true, false} {
+		b := newBench(t)
+		l := b.create()
+		b.append(l, b.batch("plain", 3))
+		b.produce(l, 2, 0) // a transaction in [3, 5), its marker at 5
+		if clean {
+			b.stop(l)
+		} else {
+			b.kill()
+		}
+		l = b.mustReopen()
+		for _, c := range []struct{ high, stable int64 }{{2, 2}, {3, 3}, {5, 3}, {6, 6}} {
+			l.SetHighWatermark(c.high)
+			want := c.stable
+			if clean { // snapshots, as Kafka's, know open transactions only
+				want = c.high
+			}
+			if got, err := l.LastStableOffset(); err != nil || got != want {
+				t.Errorf("clean %v: high watermark %d: stable %d, want %d (%v)", clean, c.high, got, want, err)
+			}
+		}
+	}
+}
+
 func TestFollowerTakesWhatTheLeaderHas(t *testing.T) {
 	b := newBench(t)
 	b.cfg.SegmentBytes, b.cfg.VerifyTxn = 700, false

@@ -123,7 +123,7 @@ func TestAppendAllocatesNothingPerRecord(t *testing.T) {
 // TestManyIdlePartitions: after a clean stop a log is opened from names and
 // sizes, costs little memory and holds no file.
 func TestManyIdlePartitions(t *testing.T) {
-	const partitions = 2000
+	const partitions = 500
 	path := t.TempDir()
 	cfg := DefaultConfig()
 	stoppedBroker(t, path, partitions, &cfg)
@@ -151,7 +151,7 @@ func TestManyIdlePartitions(t *testing.T) {
 	}
 	took, used := time.Since(began), heap()-before
 	t.Logf("%d logs opened in %v, %d bytes each", len(logs), took, used/partitions)
-	if took > 2*time.Second {
+	if took > time.Second {
 		t.Errorf("opening took %v", took)
 	}
 	if used/partitions > 3<<10 { // includes the maps above
@@ -184,9 +184,7 @@ func stoppedBroker(t *testing.T, path string, partitions int32, cfg *Config) {
 		if i == 0 {
 			continue
 		}
-		if err := os.CopyFS(filepath.Join(path, TopicPartition{"many", i}.String()), os.DirFS(l.Path())); err != nil {
-			t.Fatal(err)
-		}
+		linkFiles(t, l.Path(), filepath.Join(path, TopicPartition{"many", i}.String()))
 	}
 	if err := d.WriteCheckpoint(RecoveryPoints, points); err != nil {
 		t.Fatal(err)
@@ -196,6 +194,22 @@ func stoppedBroker(t *testing.T, path string, partitions int32, cfg *Config) {
 	}
 	if err := d.Close(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func linkFiles(t *testing.T, from, to string) {
+	t.Helper()
+	entries, err := os.ReadDir(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(to, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if err := os.Link(filepath.Join(from, e.Name()), filepath.Join(to, e.Name())); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

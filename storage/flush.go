@@ -124,13 +124,16 @@ func (s *segment) sync(indexes bool) error {
 		return err
 	}
 	s.mu.Lock()
-	err = s.writeIndexesLocked(true, true)
-	s.mu.Unlock()
-	if err == nil && s.hasTxn.Load() {
-		err = syncFile(s.log.fs(), s.path(suffixTxnIndex))
-	}
-	if s.gone.Load() && notExist(err) {
+	if s.gone.Load() {
+		s.mu.Unlock()
 		return nil
+	}
+	err = s.writeIndexesLocked(true)
+	s.mu.Unlock()
+	for _, suffix := range [...]string{suffixIndex, suffixTimeIndex, suffixTxnIndex} {
+		if err == nil {
+			err = syncFile(s.log.fs(), s.path(suffix))
+		}
 	}
 	return err
 }
@@ -144,7 +147,7 @@ func (s *segment) settle() error {
 	if s.size.Load() == 0 {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		return s.writeIndexesLocked(true, false)
+		return s.writeIndexesLocked(true)
 	}
 	return s.sync(true)
 }

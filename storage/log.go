@@ -52,8 +52,8 @@ type Log struct {
 		unflushed int64   // records since the last flush
 		flushedAt int64   // ms
 		topicID   TopicID
-		idRead    bool // topicID is what partition.metadata says
-		idSynced  bool // partition.metadata is on disk
+		idRead    bool     // topicID is what partition.metadata says
+		idSynced  bool     // partition.metadata is on disk
 		doomed    []doomed // files to remove after a delay
 	}
 }

@@ -42,8 +42,9 @@ func (l *Log) loadProducersLocked() error {
 			return err
 		}
 	}
-	l.ready.Store(true)
+	l.mu.producers.Replicated(l.high.Load())
 	l.publishUnstableLocked()
+	l.ready.Store(true)
 	return nil
 }
 

@@ -227,11 +227,8 @@ func (l *Log) replayBatch(s *segment, r readerAt, h *header, state *producer.Sta
 		}
 	}
 	done := state.Apply(producerBatch(h, whole))
-	if done != nil {
-		state.Replicated(math.MaxInt64) // what is recovered is taken for replicated
-		if done.Aborted && s != nil {
-			return s.addAborted(done, &l.mu.newFiles)
-		}
+	if done != nil && done.Aborted && s != nil {
+		return s.addAborted(done, &l.mu.newFiles)
 	}
 	return nil
 }

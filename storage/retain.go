@@ -119,19 +119,29 @@ func (l *Log) deleteOldestLocked(n int, now int64) error {
 // doomLocked renames the files of segments that are no longer part of the log.
 func (l *Log) doomLocked(segs []*segment, at int64) error {
 	for _, s := range segs {
-		for _, suffix := range [...]string{suffixLog, suffixIndex, suffixTimeIndex, suffixTxnIndex} {
-			from := s.path(suffix)
-			to := from + suffixDeleted
-			if err := l.fs().Rename(from, to); notExist(err) {
-				continue
-			} else if err != nil {
-				return err
-			}
-			l.mu.doomed = append(l.mu.doomed, doomed{to, at})
+		if err := l.doomSegment(s, at); err != nil {
+			return err
 		}
-		s.gone.Store(true)
 		s.discard()
 	}
+	return nil
+}
+
+// doomSegment holds the segment, so that a flush does not make its index anew.
+func (l *Log) doomSegment(s *segment, at int64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, suffix := range [...]string{suffixLog, suffixIndex, suffixTimeIndex, suffixTxnIndex} {
+		from := s.path(suffix)
+		to := from + suffixDeleted
+		if err := l.fs().Rename(from, to); notExist(err) {
+			continue
+		} else if err != nil {
+			return err
+		}
+		l.mu.doomed = append(l.mu.doomed, doomed{to, at})
+	}
+	s.gone.Store(true)
 	return nil
 }
 

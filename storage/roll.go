@@ -83,7 +83,7 @@ func (l *Log) rollLocked(base, now int64) error {
 		return err
 	}
 	old.mu.Lock()
-	err := old.writeIndexesLocked(true, false)
+	err := old.writeIndexesLocked(true)
 	old.mu.Unlock()
 	if err != nil {
 		return err

@@ -48,13 +48,13 @@ func (s *segment) note(h *header, interval int64) error {
 	if s.mu.offsets.Pending() < index.FlushEntries {
 		return nil
 	}
-	return s.writeIndexesLocked(false, false)
+	return s.writeIndexesLocked(false)
 }
 
 // writeIndexesLocked writes what of the indexes waits in memory. finish is for
 // a segment that becomes inactive, or is closed: it adds the last time entry
 // and cuts both files to size. Both files exist afterwards.
-func (s *segment) writeIndexesLocked(finish, durable bool) error {
+func (s *segment) writeIndexesLocked(finish bool) error {
 	if err := s.loadLocked(); err != nil {
 		return err
 	}
@@ -62,11 +62,11 @@ func (s *segment) writeIndexesLocked(finish, durable bool) error {
 		s.mu.times.Append(s.mu.newest)
 	}
 	return errors.Join(
-		s.writeIndexLocked(&s.mu.offsets, suffixIndex, finish, durable),
-		s.writeIndexLocked(&s.mu.times, suffixTimeIndex, finish, durable))
+		s.writeIndexLocked(&s.mu.offsets, suffixIndex, finish),
+		s.writeIndexLocked(&s.mu.times, suffixTimeIndex, finish))
 }
 
-func (s *segment) writeIndexLocked(x *index.Sparse, suffix string, finish, durable bool) error {
+func (s *segment) writeIndexLocked(x *index.Sparse, suffix string, finish bool) error {
 	f, err := s.openIndex(suffix, false)
 	if err != nil {
 		return err
@@ -75,9 +75,6 @@ func (s *segment) writeIndexLocked(x *index.Sparse, suffix string, finish, durab
 	if err == nil && finish {
 		x.Release()
 		err = cutTo(f, x.Size())
-	}
-	if err == nil && durable {
-		err = f.Sync()
 	}
 	return errors.Join(err, f.close())
 }

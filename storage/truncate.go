@@ -3,8 +3,6 @@ package storage
 import (
 	"errors"
 	"slices"
-
-	"github.com/gregor-mq/gregor/storage/producer"
 )
 
 // TruncateTo cuts the log so that it ends at or below offset: batches that
@@ -80,13 +78,11 @@ func (l *Log) truncateLocked(offset int64) error {
 	if err := l.dropSnapshotsLocked(func(o int64) bool { return o > offset }); err != nil {
 		return err
 	}
-	l.mu.producers = producer.NewState()
+	l.mu.producers.Clear()
 	if err := l.replayTo(l.mu.producers, offset, l.start.Load()); err != nil {
 		return err
 	}
-	l.mu.producers.Replicated(offset)
 	l.setHighLocked(l.high.Load())
-	l.publishUnstableLocked()
 	return l.fs().SyncDir(l.Path())
 }
 

@@ -59,7 +59,8 @@ func NewState() *State { return &State{producers: map[int64]*entry{}} }
 // Len is the number of producer ids.
 func (s *State) Len() int { return len(s.producers) }
 
-// Clear forgets all producers and transactions.
+// Clear forgets all producers and transactions. Verifications go on, and guards
+// are never given twice.
 func (s *State) Clear() {
 	clear(s.producers)
 	s.ongoing, s.unreplicated = nil, nil
