@@ -137,11 +137,16 @@ func (s fakeSettings) Topic(string) *config.Topic { return s.broker.TopicDefault
 type fakeAdmin struct {
 	Admin
 	created []string
+	hold    bool // creating ends with finish only
+	finish  func()
 }
 
 func (a *fakeAdmin) AutoCreate(topics []string, done func(map[string]wire.Code)) {
 	a.created = append(a.created, topics...)
-	done(nil)
+	a.finish = func() { done(map[string]wire.Code{topics[0]: wire.CodeInvalidReplicationFactor}) }
+	if !a.hold {
+		a.finish()
+	}
 }
 
 // fakeGroups answers every request with one reply.

@@ -51,11 +51,14 @@ func (b *Broker) findCoordinator(c *context, req *wire.FindCoordinatorRequest) {
 		}
 		resp.Coordinators = append(resp.Coordinators, found)
 	}
-	if f.create {
-		// The answer does not wait: who asked comes back.
-		b.Admin.AutoCreate([]string{offsetsTopic}, func(map[string]wire.Code) {})
+	if !f.create {
+		c.Reply(resp)
+		return
 	}
-	c.Reply(resp)
+	// The answer is the same however that ends. It waits so that a connection
+	// has one creation under way at most, and so that whoever asks again finds
+	// the topic.
+	b.Admin.AutoCreate([]string{offsetsTopic}, func(map[string]wire.Code) { c.Reply(resp) })
 }
 
 // coordinatorFinder looks keys up in one picture of the cluster.

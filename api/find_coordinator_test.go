@@ -69,3 +69,16 @@ func TestManyKeysCreateOnce(t *testing.T) {
 	same(t, 6, "answers", len(coordinatorsOf(b, 6, 0, "a", "b", "c")), 3)
 	same(t, 6, "created", b.admin.created, []string{"__consumer_offsets"})
 }
+
+// TestLookupWaitsForCreation: a client that cannot wait has one creation under
+// way, not one per request, and hears the same when it fails.
+func TestLookupWaitsForCreation(t *testing.T) {
+	b := newBench(t)
+	b.admin.hold = true
+	call := b.send(2, wire.NewFindCoordinatorRequest())
+	if call.reply != nil {
+		t.Error("answered before the topic was made")
+	}
+	b.admin.finish()
+	same(t, 2, "code", decoded[*wire.FindCoordinatorResponse](t, 2, call).ErrorCode, wire.CodeCoordinatorNotAvailable)
+}

@@ -4,7 +4,6 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/gregor-mq/gregor/coordinator"
@@ -115,26 +114,6 @@ func javaAddress(host string) string {
 		out += "%" + addr.Zone()
 	}
 	return out
-}
-
-// gather asks about every element and answers once, in their order, when the
-// last answer is there.
-func gather[R, A any](in []R, ask func(R, func(A)), done func([]A)) {
-	out := make([]A, len(in))
-	if len(in) == 0 {
-		done(out)
-		return
-	}
-	var left atomic.Int64
-	left.Store(int64(len(in)))
-	for i, r := range in {
-		ask(r, func(a A) {
-			out[i] = a
-			if left.Add(-1) == 0 {
-				done(out)
-			}
-		})
-	}
 }
 
 // partitionSlots is where the results of the partitions that were asked of the
