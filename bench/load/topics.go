@@ -14,9 +14,15 @@ const (
 	metadataVersion     = 8
 )
 
-// leaderPoll is the pause between two looks at the metadata: finer than any
-// figure that depends on it.
-const leaderPoll = 5 * time.Millisecond
+const (
+	// firstPause lies between two tries while nothing answers: finer than any
+	// figure that depends on it.
+	firstPause = time.Millisecond
+
+	// pauseFactor makes the pause so many times as long as the try took: looking
+	// costs the server little of what it has to do, be its metadata large or small.
+	pauseFactor = 10
+)
 
 // CreateTopics creates each topic with one replica and so many partitions, and
 // returns when every leader is visible.
@@ -49,7 +55,7 @@ func WaitLeaders(ctx context.Context, addr string, partitions int, names ...stri
 	for _, name := range names {
 		req.Topics = append(req.Topics, wire.MetadataRequestTopic{Name: new(name)})
 	}
-	return poll(ctx, leaderPoll, func() error {
+	return poll(ctx, func() error {
 		resp := wire.NewMetadataResponse()
 		if err := Call(ctx, addr, req, resp, metadataVersion); err != nil {
 			return err
@@ -81,11 +87,11 @@ func ledBy(m *wire.MetadataResponse, partitions, topics int) error {
 }
 
 // WaitMetadata returns when the server answers Metadata with at least one
-// broker; it tries every millisecond until the context ends.
+// broker; it tries until the context ends.
 func WaitMetadata(ctx context.Context, addr string) error {
 	req := wire.NewMetadataRequest()
 	req.Topics = []wire.MetadataRequestTopic{}
-	return poll(ctx, time.Millisecond, func() error {
+	return poll(ctx, func() error {
 		resp := wire.NewMetadataResponse()
 		if err := Call(ctx, addr, req, resp, metadataVersion); err != nil {
 			return err
@@ -99,18 +105,21 @@ func WaitMetadata(ctx context.Context, addr string) error {
 
 // poll calls f until it succeeds; when the context ends first it returns the
 // last refusal.
-func poll(ctx context.Context, every time.Duration, f func() error) error {
-	tick := time.NewTicker(every)
-	defer tick.Stop()
+func poll(ctx context.Context, f func() error) error {
+	pause := time.NewTimer(0)
+	defer pause.Stop()
+	<-pause.C
 	for {
+		began := time.Now()
 		err := f()
 		if err == nil {
 			return nil
 		}
+		pause.Reset(max(firstPause, pauseFactor*time.Since(began)))
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("%w: %w", context.Cause(ctx), err)
-		case <-tick.C:
+		case <-pause.C:
 		}
 	}
 }
