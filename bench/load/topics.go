@@ -2,7 +2,9 @@ package load
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net"
 	"time"
 
 	"github.com/gregor-mq/gregor/wire"
@@ -109,16 +111,21 @@ func poll(ctx context.Context, f func() error) error {
 	pause := time.NewTimer(0)
 	defer pause.Stop()
 	<-pause.C
+	var refusal error
 	for {
 		began := time.Now()
 		err := f()
 		if err == nil {
 			return nil
 		}
+		// What failed for lack of time says less than what was said before.
+		if late, ok := errors.AsType[net.Error](err); refusal == nil || !ok || !late.Timeout() {
+			refusal = err
+		}
 		pause.Reset(max(firstPause, pauseFactor*time.Since(began)))
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%w: %w", context.Cause(ctx), err)
+			return fmt.Errorf("%w: %w", context.Cause(ctx), refusal)
 		case <-pause.C:
 		}
 	}
