@@ -90,3 +90,15 @@ func TestDueKeepsTheRate(t *testing.T) {
 		t.Errorf("%v %v %v", l.due(0), l.due(20_000), l.due(1))
 	}
 }
+
+func TestDozeIsNotShort(t *testing.T) {
+	for _, d := range []time.Duration{time.Microsecond, minPause, 3 * time.Millisecond} {
+		began := time.Now()
+		for range 3 {
+			doze(d)
+		}
+		if took := time.Since(began); took < d || took > 10*time.Second {
+			t.Errorf("three times %v took %v", d, took)
+		}
+	}
+}
