@@ -126,11 +126,7 @@ func newPipeline(nc net.Conn, request []byte, window int) *pipeline {
 
 func (p *pipeline) run(b *budget, batchSize int) error {
 	outstanding := 0
-	for {
-		n := b.claim(p.window-outstanding, batchSize, time.Now())
-		if n == 0 && outstanding == 0 {
-			return nil
-		}
+	for n := b.take(p.window, batchSize); n > 0 || outstanding > 0; n = b.claim(p.window-outstanding, batchSize, time.Now()) {
 		if err := p.send(n); err != nil {
 			return err
 		}

@@ -58,6 +58,12 @@ func (b *budget) claim(want, size int, now time.Time) int {
 	if want == 0 || !now.Before(b.until) || b.left.Load() <= 0 {
 		return 0
 	}
+	return b.take(want, size)
+}
+
+// take claims without asking: what a connection begins with, so that none is
+// left out because the others were faster.
+func (b *budget) take(want, size int) int {
 	b.left.Add(-int64(want) * int64(size))
 	return want
 }
