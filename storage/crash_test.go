@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -587,6 +588,6 @@ func TestOfflineDirRefusesEverything(t *testing.T) {
 }
 
 func isDirError(err error) bool {
-	_, ok := err.(*DirError)
+	_, ok := errors.AsType[*DirError](err)
 	return ok
 }

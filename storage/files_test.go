@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 
@@ -151,6 +152,7 @@ func TestReadBounds(t *testing.T) {
 func TestReadersAndWriters(t *testing.T) {
 	b := newBench(t)
 	b.cfg.SegmentBytes, b.cfg.IndexIntervalBytes, b.cfg.RetentionMs, b.cfg.RetentionSize = 2000, 100, -1, 6000
+	b.cfg.FileDeleteMs = 0
 	b.dir.files.limit = 2
 	l := b.create()
 	const records = 400
@@ -201,7 +203,7 @@ func TestReadersAndWriters(t *testing.T) {
 func readSome(t *testing.T, l *Log) {
 	for at := l.StartOffset(); at < l.EndOffset(); at += 7 {
 		s, err := l.Read(at, l.EndOffset(), 500, true)
-		if _, gone := err.(*OffsetError); gone {
+		if _, gone := errors.AsType[*OffsetError](err); gone {
 			continue
 		}
 		if err != nil {

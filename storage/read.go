@@ -1,5 +1,8 @@
 package storage
 
+// attempts is how often a lookup is made when the segments change under it.
+const attempts = 3
+
 // Read finds the records from offset on and below maxOffset (the end of the
 // log, high watermark or last stable offset), at most maxBytes of them, and of
 // one segment only. With minOne the first batch is whole even if it is larger;
@@ -57,7 +60,6 @@ func (l *Log) span(x extent, maxBytes int, minOne bool) (Span, error) {
 // readFiles looks positions up in indexes and batch headers. The segments may
 // change meanwhile: then it looks again.
 func (l *Log) readFiles(offset, maxOffset int64, maxBytes int, minOne bool) (Span, error) {
-	const attempts = 3
 	var err error
 	for range attempts {
 		var x extent

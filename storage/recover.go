@@ -113,18 +113,28 @@ func (l *Log) recoverSegments(state *producer.State, point int64) error {
 			return err
 		}
 		end = next
-		if whole {
-			continue
+		if i+1 < len(segs) && (!whole || l.lacks(end, segs[i+1].base)) {
+			l.setSegments(slices.Clone(segs[:i+1]))
+			if err := l.removeNow(segs[i+1:]); err != nil {
+				return err
+			}
+			break
 		}
-		l.setSegments(slices.Clone(segs[:i+1]))
-		if err := l.removeNow(segs[i+1:]); err != nil {
-			return err
-		}
-		break
 	}
 	l.end.Store(max(end, l.active().base))
 	l.recovery.Store(min(point, l.end.Load()))
 	return nil
+}
+
+// lacks says that a segment ends too early for the next one: a power cut took
+// its last batches but not the file that was begun after them. Going on behind
+// the hole would hide it from replication. Compaction leaves such gaps, too.
+func (l *Log) lacks(end, next int64) bool {
+	if end >= next || l.cfg.Load().Compact {
+		return false
+	}
+	l.dir.log.Warn("records before a segment are missing, cutting the log off before them", "log", l.Path(), "offset", end, "segment", next)
+	return true
 }
 
 // keepStateAt writes the producer snapshot that belongs to a segment's base,
@@ -201,10 +211,11 @@ func (l *Log) scan(s *segment, r *handle, b *builder, state *producer.State, fro
 		if err := b.add(&h); err != nil {
 			return end, good, nil, err
 		}
-		if h.epoch >= 0 {
-			if latest, ok := l.epochs.Latest(); !ok || h.epoch > latest.Epoch {
-				l.epochs.Assign(h.epoch, h.base)
-			}
+		// The file may be older than the log: where they disagree, the log is
+		// right. Where they agree the entry stays, because it may begin at a
+		// batch that was compacted away.
+		if h.epoch >= 0 && l.epochs.For(h.base) != h.epoch {
+			l.epochs.Assign(h.epoch, h.base)
 		}
 		if err := l.replayBatch(s, r.file, &h, state); err != nil {
 			return end, good, nil, err

@@ -206,7 +206,7 @@ func TestTruncate(t *testing.T) {
 		}
 		// Batches hold two records: the one that reaches the offset goes whole.
 		whole := min(20, offset/2*2)
-		end := min(20, offset)
+		end := whole
 		if l.EndOffset() != end || l.HighWatermark() != end || l.RecoveryPoint() > end {
 			t.Errorf("to %d: end %d, high watermark %d, recovery point %d", offset, l.EndOffset(), l.HighWatermark(), l.RecoveryPoint())
 		}

@@ -47,20 +47,33 @@ func (s *segment) readNewestLocked(r *handle) error {
 // OffsetForTime finds the first record, at or after the start of the log, whose
 // timestamp is at or above the one asked (ms). ok is false when there is none.
 func (l *Log) OffsetForTime(timestamp int64) (t TimeOffset, ok bool, err error) {
+	return l.lookUp(func() (TimeOffset, bool, error) { return l.offsetForTime(timestamp) })
+}
+
+// lookUp runs f again when a file was gone: the segment was removed meanwhile.
+func (l *Log) lookUp(f func() (TimeOffset, bool, error)) (t TimeOffset, ok bool, err error) {
+	for range attempts {
+		if t, ok, err = f(); !notExist(err) {
+			break
+		}
+	}
+	if err != nil {
+		err = l.lookupError(err)
+	}
+	return t, ok, err
+}
+
+func (l *Log) offsetForTime(timestamp int64) (TimeOffset, bool, error) {
 	for _, s := range l.segments() {
 		newest, err := s.newest()
 		if err != nil {
-			return TimeOffset{}, false, l.lookupError(err)
+			return TimeOffset{}, false, err
 		}
 		if newest.Key < timestamp {
 			continue
 		}
-		t, ok, err := l.timeIn(s, timestamp)
-		if err != nil {
-			return TimeOffset{}, false, l.lookupError(err)
-		}
-		if ok {
-			return t, true, nil
+		if t, ok, err := l.timeIn(s, timestamp); ok || err != nil {
+			return t, ok, err
 		}
 	}
 	return TimeOffset{}, false, nil
@@ -145,13 +158,15 @@ func recordAt(r *handle, h *header, timestamp, from int64) (TimeOffset, bool, er
 
 // MaxTimestamp finds the record with the largest timestamp (KIP-734); ok is
 // false when no record has one.
-func (l *Log) MaxTimestamp() (t TimeOffset, ok bool, err error) {
+func (l *Log) MaxTimestamp() (t TimeOffset, ok bool, err error) { return l.lookUp(l.maxTimestamp) }
+
+func (l *Log) maxTimestamp() (TimeOffset, bool, error) {
 	var best index.Entry
 	var seg *segment
 	for _, s := range l.segments() {
 		newest, err := s.newest()
 		if err != nil {
-			return TimeOffset{}, false, l.lookupError(err)
+			return TimeOffset{}, false, err
 		}
 		if newest.Key >= 0 && (seg == nil || newest.Key > best.Key) {
 			best, seg = newest, s
@@ -162,7 +177,7 @@ func (l *Log) MaxTimestamp() (t TimeOffset, ok bool, err error) {
 	}
 	r, err := seg.acquire()
 	if err != nil {
-		return TimeOffset{}, false, l.fail("read", err)
+		return TimeOffset{}, false, err
 	}
 	defer r.release()
 	h, ok, err := seg.find(r, best.Value, seg.size.Load())

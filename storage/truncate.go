@@ -6,8 +6,10 @@ import (
 )
 
 // TruncateTo cuts the log so that it ends at or below offset: batches that
-// reach to it or beyond go. The high watermark, the start and the recovery
-// point move down with it where they must. It reports whether anything was cut.
+// reach to it or beyond go whole, and the log goes on behind the last batch that
+// is left, as a restart would find it. The high watermark, the start and the
+// recovery point move down with it where they must. It reports whether anything
+// was cut.
 //
 // The caller writes the recovery-point checkpoint afterwards, before it appends
 // much: a recovery that trusts the old one would skip what is written now.
@@ -23,7 +25,7 @@ func (l *Log) TruncateTo(offset int64) (bool, error) {
 		if offset >= l.end.Load() {
 			// A leader that appended nothing may have noted its epoch.
 			l.epochs.TruncateEnd(l.end.Load())
-			return nil
+			return l.saveEpochsLocked(false)
 		}
 		cut = true
 		if offset < l.segments()[0].base {
@@ -70,20 +72,24 @@ func (l *Log) truncateLocked(offset int64) error {
 	if err := l.cutSegment(s, offset); err != nil {
 		return err
 	}
-	l.end.Store(offset)
-	l.tail.Load().reset(s, offset)
-	l.recovery.Store(min(offset, l.recovery.Load()))
-	l.start.Store(min(offset, l.start.Load()))
+	end, err := l.endOfLast()
+	if err != nil {
+		return err
+	}
+	l.end.Store(end)
+	l.tail.Load().reset(s, end)
+	l.recovery.Store(min(end, l.recovery.Load()))
+	l.start.Store(min(end, l.start.Load()))
 	l.epochs.TruncateEnd(offset)
-	if err := l.dropSnapshotsLocked(func(o int64) bool { return o > offset }); err != nil {
+	if err := l.dropSnapshotsLocked(func(o int64) bool { return o > end }); err != nil {
 		return err
 	}
 	l.mu.producers.Clear()
-	if err := l.replayTo(l.mu.producers, offset, l.start.Load()); err != nil {
+	if err := l.replayTo(l.mu.producers, end, l.start.Load()); err != nil {
 		return err
 	}
 	l.setHighLocked(l.high.Load())
-	return l.fs().SyncDir(l.Path())
+	return errors.Join(l.saveEpochsLocked(false), l.fs().SyncDir(l.Path()))
 }
 
 // cutSegment drops the batches of a segment that reach an offset, and what the
