@@ -2,7 +2,6 @@ package controller
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -39,7 +38,7 @@ type Controller struct {
 	state    *decide.State
 	versions versions
 	senders  map[int32]*sender
-	timers   []env.Timer
+	timers   map[string]env.Timer // by decide.Kind
 	refused  []decide.Refused
 	counted  time.Time
 	counting bool
@@ -71,11 +70,14 @@ type Snapshot struct {
 	// ControllerID is who is controller, -1 when unknown; Epoch is this broker's
 	// controller epoch, 0 unless active.
 	ControllerID, Epoch int32
-	// Queued is how many events wait. State is the kind of the event in work,
-	// empty between two; Since is when it began.
+	// Queued is how many events wait.
 	Queued int
-	State  string
-	Since  time.Time
+	// Event is the kind of the event in work, empty between two, State the
+	// number that Kafka's metric ControllerState shows for it; Since is when it
+	// began.
+	Event string
+	State int8
+	Since time.Time
 }
 
 // New returns a controller that waits for Start.
@@ -90,7 +92,7 @@ func New(cfg Config, e env.Env) *Controller {
 	cfg.Decide.LeaderRecovery = cfg.Protocol.AtLeast("3.2-IV0")
 	c := &Controller{
 		cfg: cfg, env: e, log: cfg.Log, queue: run.NewInbox[entry](maxEvents),
-		state: decide.New(cfg.Decide), versions: versionsOf(cfg.Protocol), senders: map[int32]*sender{},
+		state: decide.New(cfg.Decide), versions: versionsOf(cfg.Protocol), senders: map[int32]*sender{}, timers: map[string]env.Timer{},
 	}
 	c.leader.Store(-1)
 	c.mu.waiting = map[uint64]func(decide.Answer){}
@@ -108,13 +110,23 @@ func (c *Controller) Start(ctx context.Context, z Zookeeper) {
 	c.group.Go("controller", c.loop)
 }
 
-// Stop resigns, ends all goroutines and answers what still waits. The session
-// is the caller's to close: that is what frees /controller.
-func (c *Controller) Stop() error {
+// Stop resigns, ends all goroutines and answers what still waits. The event in
+// work may end first, until ctx does. The session is the caller's to close: that
+// is what frees /controller.
+func (c *Controller) Stop(ctx context.Context) error {
+	if c.group == nil {
+		return nil
+	}
 	started := make(chan struct{})
 	c.preempt()
 	c.put(entry{event: decide.Shutdown{}, started: func() { close(started) }})
 	c.queue.Close()
+	select {
+	case <-started:
+	case <-c.group.Context().Done():
+	case <-ctx.Done():
+	}
+	c.group.Stop()
 	err := c.group.Wait()
 	c.preempt()
 	return err
@@ -237,10 +249,10 @@ func (c *Controller) handle(ctx context.Context, e entry) {
 		e.started()
 	}
 	began := c.env.Clock.Now()
-	c.publish(fmt.Sprintf("%T", e.event), began)
+	c.publish(decide.Kind(e.event), decide.MetricState(e.event), began)
 	if e.before != nil {
 		if err := e.before(ctx); err != nil {
-			c.log.LogAttrs(ctx, slog.LevelError, "controller event dropped", slog.String("event", fmt.Sprintf("%T", e.event)), slog.Any("error", err))
+			c.log.LogAttrs(ctx, slog.LevelError, "controller event dropped", slog.String("event", decide.Kind(e.event)), slog.Any("error", err))
 			c.drop(e)
 			return
 		}
@@ -248,7 +260,7 @@ func (c *Controller) handle(ctx context.Context, e entry) {
 	c.refused = nil
 	c.step(ctx, e.event)
 	now := c.env.Clock.Now()
-	c.publish("", now)
+	c.publish("", 0, now)
 	c.countSoon(now)
 	if c.cfg.OnEvent != nil {
 		c.cfg.OnEvent(Notice{Event: e.event, Took: now.Sub(began), Waited: began.Sub(e.since), Refused: c.refused})
@@ -256,9 +268,9 @@ func (c *Controller) handle(ctx context.Context, e entry) {
 }
 
 // publish shows what the goroutine is at; the numbers stay as they were counted.
-func (c *Controller) publish(state string, since time.Time) {
+func (c *Controller) publish(event string, state int8, since time.Time) {
 	c.current.Store(&Snapshot{
-		Numbers: c.current.Load().Numbers, ControllerID: c.leader.Load(), Epoch: c.state.Epoch(), State: state, Since: since,
+		Numbers: c.current.Load().Numbers, ControllerID: c.leader.Load(), Epoch: c.state.Epoch(), Event: event, State: state, Since: since,
 	})
 }
 

@@ -108,7 +108,7 @@ func (c *cluster) broker(id int32) *broker {
 		c.t.Fatal(err)
 	}
 	b.ctl.Start(c.t.Context(), b.sess)
-	c.t.Cleanup(func() { b.ctl.Stop() })
+	c.t.Cleanup(func() { b.ctl.Stop(context.Background()) })
 	return b
 }
 
@@ -241,7 +241,7 @@ func TestAnswers(t *testing.T) {
 	if a != (decide.Failed{Err: wire.CodeBrokerNotAvailable}) {
 		t.Errorf("controlled shutdown: %+v", a)
 	}
-	if err := b.ctl.Stop(); err != nil {
+	if err := b.ctl.Stop(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	a = b.ctl.Ask(t.Context(), func(tag uint64) decide.Event { return decide.ListReassignments{Tag: tag} })

@@ -21,7 +21,7 @@ func (c *Controller) effect(ctx context.Context, e decide.Effect) {
 	case decide.Reply:
 		c.reply(e)
 	case decide.After:
-		c.timers = append(c.timers, c.env.Clock.AfterFunc(e.Delay, func() { c.put(entry{event: e.Event}) }))
+		c.after(e)
 	case decide.Enqueue:
 		c.put(entry{event: e.Event})
 	case decide.Elected:
@@ -52,7 +52,7 @@ func (c *Controller) connect(ctx context.Context, b decide.Broker) {
 		return
 	}
 	peer := c.cfg.Dial(net.JoinHostPort(e.Host, strconv.Itoa(int(e.Port))))
-	c.senders[b.ID] = newSender(ctx, b.ID, peer, c.env.Clock, c.log, func(ev decide.Event) {
+	c.senders[b.ID] = newSender(c.group, b.ID, peer, c.env.Clock, c.log, func(ev decide.Event) {
 		if ev != nil {
 			c.put(entry{event: ev})
 		}
@@ -83,9 +83,18 @@ func (c *Controller) closeSenders() {
 	}
 }
 
-func (c *Controller) stopTimers() {
-	for _, t := range c.timers {
+// after sets the timer of an event; there is one per kind.
+func (c *Controller) after(a decide.After) {
+	kind := decide.Kind(a.Event)
+	if t := c.timers[kind]; t != nil {
 		t.Stop()
 	}
-	c.timers = nil
+	c.timers[kind] = c.env.Clock.AfterFunc(a.Delay, func() { c.put(entry{event: a.Event}) })
+}
+
+func (c *Controller) stopTimers() {
+	for kind, t := range c.timers {
+		t.Stop()
+		delete(c.timers, kind)
+	}
 }

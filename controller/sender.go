@@ -29,26 +29,28 @@ type sender struct {
 	log   *slog.Logger
 	queue *run.Inbox[message]
 	done  func(decide.Event)
-	group *run.Group
+	// ctx ends with the sender.
+	ctx  context.Context
+	stop context.CancelFunc
 }
 
-// newSender starts a sender; it ends with close or ctx.
-func newSender(ctx context.Context, id int32, peer Peer, clock env.Clock, log *slog.Logger, done func(decide.Event)) *sender {
-	s := &sender{
-		id: id, peer: peer, clock: clock, log: log, done: done,
-		queue: run.NewInbox[message](maxQueued), group: run.NewGroup(ctx),
-	}
-	s.group.Go("controller to broker "+strconv.Itoa(int(id)), s.run)
+// newSender starts a sender in a group; it ends with close or the group.
+func newSender(g *run.Group, id int32, peer Peer, clock env.Clock, log *slog.Logger, done func(decide.Event)) *sender {
+	s := &sender{id: id, peer: peer, clock: clock, log: log, done: done, queue: run.NewInbox[message](maxQueued)}
+	s.ctx, s.stop = context.WithCancel(g.Context())
+	g.Go("controller to broker "+strconv.Itoa(int(id)), func(context.Context) error {
+		defer peer.Close()
+		s.run()
+		return nil
+	})
 	return s
 }
 
 func (s *sender) put(m message) {
 	if err := s.queue.TryPut(m); err != nil {
-		s.log.LogAttrs(s.group.Context(), slog.LevelError, "broker takes no control requests: cut off",
+		s.log.LogAttrs(s.ctx, slog.LevelError, "broker takes no control requests: cut off",
 			slog.Int("broker", int(s.id)), slog.Any("error", err))
-		s.queue.Clear()
-		s.queue.Close()
-		s.group.Stop()
+		s.close()
 	}
 }
 
@@ -57,20 +59,19 @@ func (s *sender) put(m message) {
 func (s *sender) close() {
 	s.queue.Clear()
 	s.queue.Close()
-	s.group.Stop()
+	s.stop()
 }
 
-func (s *sender) run(ctx context.Context) error {
-	defer s.peer.Close()
+func (s *sender) run() {
 	var batch []message
 	for {
 		var err error
-		if batch, err = s.queue.Drain(ctx, batch[:0]); err != nil {
-			return nil
+		if batch, err = s.queue.Drain(s.ctx, batch[:0]); err != nil {
+			return
 		}
 		for _, m := range batch {
-			if !s.deliver(ctx, m) {
-				return nil
+			if !s.deliver(s.ctx, m) {
+				return
 			}
 		}
 	}

@@ -97,6 +97,8 @@ type (
 	UpdateFeatures struct {
 		Tag   uint64
 		Items []FeatureUpdate
+		// ValidateOnly checks and writes nothing.
+		ValidateOnly bool
 	}
 )
 

@@ -75,7 +75,7 @@ func (s *State) updateFeatures(ev UpdateFeatures) {
 		}
 		delete(levels, u.Feature)
 	}
-	if maps.Equal(levels, s.features) {
+	if ev.ValidateOnly || maps.Equal(levels, s.features) {
 		s.answer(out)
 		return
 	}

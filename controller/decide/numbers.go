@@ -19,6 +19,8 @@ type Numbers struct {
 	IneligibleTopics, IneligibleReplicas     int
 	ReassigningPartitions, ShuttingDown      int
 	OfflineDirReplicas, FinalizedFeatureKeys int
+	// UncleanElections counts since the process began.
+	UncleanElections int64
 }
 
 // Numbers counts the context: O(partitions), for a metrics snapshot.
@@ -28,7 +30,7 @@ func (s *State) Numbers() Numbers {
 	}
 	n := Numbers{
 		Active: 1, Brokers: len(s.brokers), Topics: len(s.topics),
-		TopicsToDelete: len(s.deleting), ShuttingDown: len(s.shuttingDown), FinalizedFeatureKeys: len(s.features),
+		TopicsToDelete: len(s.deleting), ShuttingDown: len(s.shuttingDown), FinalizedFeatureKeys: len(s.features), UncleanElections: s.unclean,
 	}
 	for _, set := range s.offline {
 		n.OfflineDirReplicas += len(set)

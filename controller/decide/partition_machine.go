@@ -235,6 +235,9 @@ func (s *State) writeElected(ps []*partition, how strategy, allowed map[string]b
 			switch err := results[i].Err; {
 			case err == zk.OK:
 				c.l.PartitionEpoch = results[i].Stat.Version
+				if !slices.Contains(c.p.lead.ISR, c.l.Leader) {
+					s.unclean++
+				}
 				c.p.lead = &c.l
 				c.p.state = OnlinePartition
 				out.elected[c.p] = true

@@ -26,10 +26,12 @@ type program struct {
 	// asked is the outstanding batch.
 	asked []Op
 	// tag is set while a request waits for its reply.
-	tag      uint64
-	tagged   bool
-	rescue   func(error)
-	maxSteps int
+	tag    uint64
+	tagged bool
+	// rescue runs when the event is given up; may be nil.
+	rescue func(error)
+	// ran counts steps.
+	ran int
 }
 
 // maxStepsPerEvent bounds what one event can cause. A failover of 200,000
@@ -99,8 +101,8 @@ func (s *State) run() {
 		last := len(s.prog.steps) - 1
 		step := s.prog.steps[last]
 		s.prog.steps = s.prog.steps[:last]
-		s.prog.maxSteps++
-		must.Hold(s.prog.maxSteps < maxStepsPerEvent, "an event of the controller does not end")
+		s.prog.ran++
+		must.Hold(s.prog.ran < maxStepsPerEvent, "an event of the controller does not end")
 		step()
 	}
 }

@@ -63,6 +63,8 @@ type State struct {
 	ids    map[TopicID]*topic
 	// deleting maps a topic queued for deletion to how far it is.
 	deleting map[string]*deletion
+	// unclean counts elections of leaders from outside the ISR, for good.
+	unclean int64
 	// features are the finalized ones of /feature.
 	features map[string]int16
 }
