@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
@@ -18,6 +19,11 @@ type Program struct {
 	Err io.Writer // logs and errors
 	// Exit ends the process at once: a second signal during shutdown.
 	Exit func(code int)
+}
+
+// Default is the program on this machine.
+func Default() Program {
+	return Program{Env: env.Real(), Out: os.Stdout, Err: os.Stderr, Exit: os.Exit}
 }
 
 // Run runs the verb that args name and returns the exit code.

@@ -7,10 +7,6 @@ import (
 	"os"
 
 	"github.com/gregor-mq/gregor/cli"
-	"github.com/gregor-mq/gregor/internal/env"
 )
 
-func main() {
-	program := cli.Program{Env: env.Real(), Out: os.Stdout, Err: os.Stderr, Exit: os.Exit}
-	os.Exit(program.Run(context.Background(), os.Args[1:]))
-}
+func main() { os.Exit(cli.Default().Run(context.Background(), os.Args[1:])) }
