@@ -139,6 +139,7 @@ func (p *pipeline) run(b *budget, batchSize int) error {
 			outstanding--
 		}
 	}
+	return nil
 }
 
 func (p *pipeline) send(n int) error {
