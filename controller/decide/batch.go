@@ -16,18 +16,20 @@ type batch struct {
 	// metaTo are the receivers of meta. They may be without partitions: then only
 	// the list of brokers is news.
 	metaTo map[int32]bool
-	meta   map[*partition]UpdateMetadataPartition
+	// metaAll makes every registered broker a receiver.
+	metaAll bool
+	meta    map[*partition]UpdateMetadataPartition
 }
 
 func (b *batch) clear() {
 	b.lead = map[int32]map[*partition]LeaderAndISRPartition{}
 	b.stop = map[int32]map[*partition]StopReplicaPartition{}
-	b.metaTo = map[int32]bool{}
+	b.metaTo, b.metaAll = map[int32]bool{}, false
 	b.meta = map[*partition]UpdateMetadataPartition{}
 }
 
 func (b *batch) empty() bool {
-	return len(b.lead) == 0 && len(b.stop) == 0 && len(b.metaTo) == 0
+	return len(b.lead) == 0 && len(b.stop) == 0 && len(b.metaTo) == 0 && !b.metaAll
 }
 
 // newBatch begins the requests of one state machine call.
@@ -53,7 +55,13 @@ func (s *State) tellLeader(p *partition, brokers []int32, isNew bool) {
 			IsNew: isNew || m[p].IsNew,
 		}
 	}
-	s.tellMetadata(s.registered(), p)
+	s.tellAll(p)
+}
+
+// tellAll adds a partition to the UpdateMetadata of every broker.
+func (s *State) tellAll(p *partition) {
+	s.batch.metaAll = true
+	s.tellMetadata(nil, p)
 }
 
 // tellStop adds a partition to the StopReplica of a broker.
@@ -113,10 +121,10 @@ func (s *State) flush() {
 			s.send(id, s.leaderAndISR(s.batch.lead[id]))
 		}
 	}
-	if len(s.batch.metaTo) > 0 {
+	if len(s.batch.metaTo) > 0 || s.batch.metaAll {
 		req := s.updateMetadata()
-		for _, id := range slices.Sorted(maps.Keys(s.batch.metaTo)) {
-			if s.brokers[id] != nil {
+		for _, id := range s.registered() {
+			if s.batch.metaAll || s.batch.metaTo[id] {
 				s.send(id, req)
 			}
 		}

@@ -156,7 +156,7 @@ func (s *State) offline1(rs []replicaOf) {
 			led = append(led, r)
 			continue
 		}
-		s.tellMetadata(s.registered(), r.p)
+		s.tellAll(r.p)
 		r.enter(OfflineReplica)
 	}
 	s.leaveISR(led, 0)
