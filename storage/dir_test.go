@@ -415,12 +415,12 @@ func TestSwapsAreFinishedOrUndone(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", how, err)
 		}
-		got := ""
+		var got strings.Builder
 		for _, s := range l.segments() {
-			got += fmt.Sprintf("%d:%d ", s.base, s.size.Load())
+			got.WriteString(fmt.Sprintf("%d:%d ", s.base, s.size.Load()))
 		}
-		if got != want {
-			t.Errorf("%s: segments %s, want %s", how, got, want)
+		if got.String() != want {
+			t.Errorf("%s: segments %s, want %s", how, got.String(), want)
 		}
 		if records := len(readAll(t, l, 1000)); records != 8 {
 			t.Errorf("%s: %d records", how, records)

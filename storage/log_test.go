@@ -2,6 +2,7 @@ package storage
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -13,15 +14,13 @@ import (
 
 // bench is a disk in memory with one log directory, whose clock stands.
 type bench struct {
-	t    testing.TB
-	fs   *memfs.FS
-	env  env.Env
-	now  time.Time
-	dir  *Dir
-	cfg  Config
-	pid  int64
-	seq  int32
-	last *Log
+	t   testing.TB
+	fs  *memfs.FS
+	env env.Env
+	now time.Time
+	dir *Dir
+	cfg Config
+	pid int64
 }
 
 type fixedClock struct{ b *bench }
@@ -58,7 +57,6 @@ func (b *bench) create() *Log {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	b.last = l
 	return l
 }
 
@@ -108,7 +106,7 @@ func readAll(t testing.TB, l *Log, max int) []string {
 		before := at
 		for len(data) > 0 {
 			b, rest, err := record.Next(data)
-			if err == record.ErrShort {
+			if errors.Is(err, record.ErrShort) {
 				break
 			}
 			if err == nil {

@@ -3,6 +3,7 @@ package epoch
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 )
 
@@ -16,11 +17,11 @@ func cacheOf(pairs ...int64) *Cache {
 
 func (c *Cache) text() string {
 	es, _ := c.Entries()
-	out := ""
+	var out strings.Builder
 	for _, e := range es {
-		out += fmt.Sprintf("%d@%d ", e.Epoch, e.Start)
+		out.WriteString(fmt.Sprintf("%d@%d ", e.Epoch, e.Start))
 	}
-	return out
+	return out.String()
 }
 
 func TestAssign(t *testing.T) {

@@ -117,12 +117,13 @@ func (p *player) play(t *testing.T, line string) string {
 		if err := p.s.LoadSnapshot(bytes, p.now, 1<<60); err != nil {
 			t.Fatal(err)
 		}
-		out := fmt.Sprintf("%d bytes", len(bytes))
+		var out strings.Builder
+		out.WriteString(fmt.Sprintf("%d bytes", len(bytes)))
 		for _, a := range p.s.Active() {
-			out += fmt.Sprintf("\npid %d epoch %d seq %d time %d coordinator-epoch %d txn %d",
-				a.ProducerID, a.Epoch, a.LastSequence, a.LastTimestamp, a.CoordinatorEpoch, a.TxnStartOffset)
+			out.WriteString(fmt.Sprintf("\npid %d epoch %d seq %d time %d coordinator-epoch %d txn %d",
+				a.ProducerID, a.Epoch, a.LastSequence, a.LastTimestamp, a.CoordinatorEpoch, a.TxnStartOffset))
 		}
-		return out
+		return out.String()
 	}
 	t.Fatalf("what is %q", line)
 	return ""
