@@ -24,6 +24,10 @@ const (
 	// pauseFactor makes the pause so many times as long as the try took: looking
 	// costs the server little of what it has to do, be its metadata large or small.
 	pauseFactor = 10
+
+	// longestPause bounds it: a try may also be long because a server that is
+	// starting accepts connections before it answers.
+	longestPause = 20 * time.Millisecond
 )
 
 // CreateTopics creates each topic with one replica and so many partitions, and
@@ -122,7 +126,7 @@ func poll(ctx context.Context, f func() error) error {
 		if late, ok := errors.AsType[net.Error](err); refusal == nil || !ok || !late.Timeout() {
 			refusal = err
 		}
-		pause.Reset(max(firstPause, pauseFactor*time.Since(began)))
+		pause.Reset(min(max(firstPause, pauseFactor*time.Since(began)), longestPause))
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("%w: %w", context.Cause(ctx), refusal)

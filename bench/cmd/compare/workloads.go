@@ -249,7 +249,12 @@ func latency(rate int) func(context.Context, *stage) error {
 		if err := s.prepare(ctx, partitions); err != nil {
 			return err
 		}
-		l := load.Latency{Topic: topic, Partitions: partitions, ValueSize: 512, Rate: rate, WarmUp: warmTime, Time: 10 * time.Second}
+		l := load.Latency{Topic: warmTopic, Partitions: partitions, ValueSize: 512, Rate: rate, Time: warmTime}
+		if _, err := l.Run(ctx, s.Addr()); err != nil {
+			return err
+		}
+		// The clients are new, too: their first second is not counted.
+		l.Topic, l.WarmUp, l.Time = topic, time.Second, 10*time.Second
 		c, err := s.measure(ctx, func() (*load.Result, error) { return l.Run(ctx, s.Addr()) })
 		if err != nil {
 			return err
