@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -178,7 +179,8 @@ func (b *Broker) changeTopic(r configChange, done func(error)) {
 
 // explainValue says which resource a bad value was meant for.
 func (r *configChange) explainValue(err error) error {
-	if bad, ok := err.(*config.ValueError); ok {
+	bad := &config.ValueError{}
+	if errors.As(err, &bad) {
 		return refuse(wire.CodeInvalidConfig, "Invalid config value for resource %s: %v", r.configResource, bad)
 	}
 	return err

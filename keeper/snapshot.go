@@ -2,6 +2,7 @@ package keeper
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -78,7 +79,7 @@ func (l *loop) snapshotDone(r snapResult) {
 	}
 	if r.purge > 0 {
 		// A full queue means that the log is busy; the next snapshot purges.
-		if err := l.writer.in.TryPut(logTask{purge: r.purge}); err != nil && err != run.ErrFull {
+		if err := l.writer.in.TryPut(logTask{purge: r.purge}); err != nil && !errors.Is(err, run.ErrFull) {
 			l.k.log.Debug("log not purged", "reason", err)
 		}
 	}

@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/gregor-mq/gregor/config"
-	"github.com/gregor-mq/gregor/record"
+	"github.com/gregor-mq/gregor/internal/must"
 	"github.com/gregor-mq/gregor/replica"
 	"github.com/gregor-mq/gregor/storage"
 )
@@ -57,7 +57,11 @@ func (s *settings) derive(b *config.Broker, overrides map[string]string) *topicS
 	for _, err := range bad {
 		s.log.Warn("topic override has no effect", "error", err)
 	}
-	return &topicSettings{overrides: overrides, topic: t, replica: replicaConfig(b, t)}
+	r, err := replicaConfig(b, t)
+	if err != nil { // the table has checked every value
+		must.Bug("topic settings passed the table's rules but not storage's: %v", err)
+	}
+	return &topicSettings{overrides: overrides, topic: t, replica: r}
 }
 
 // Broker implements api.Settings.
@@ -125,23 +129,7 @@ func (s *settings) setBroker(clusterDefault, own map[string]string) error {
 
 // replicaConfig is what a topic's replicas need of its configuration and of
 // the broker's.
-func replicaConfig(b *config.Broker, t *config.Topic) replica.TopicConfig {
-	codec, keep, err := record.ParseTopicCodec(t.Compression)
-	if err != nil {
-		keep = true // the table has checked the name
-	}
-	c := &storage.Config{
-		SegmentBytes: t.SegmentBytes, SegmentMs: t.SegmentMs, SegmentJitterMs: t.SegmentJitterMs,
-		IndexIntervalBytes: t.IndexIntervalBytes, IndexBytes: t.SegmentIndexBytes, MaxMessageBytes: t.MaxMessageBytes,
-		Delete: t.Delete, Compact: t.Compact, RetentionMs: t.RetentionMs, RetentionSize: t.RetentionBytes, FileDeleteMs: t.FileDeleteDelayMs,
-		MaxBeforeMs: t.TimestampBeforeMaxMs, MaxAfterMs: t.TimestampAfterMaxMs,
-		KeepCodec: keep, Codec: codec, CodecLevel: int(t.CompressionLevel),
-		FlushMessages: t.FlushMessages, FlushMs: t.FlushMs,
-		ProducerMs: int64(b.Int("producer.id.expiration.ms")), VerifyTxn: b.Bool("transaction.partition.verification.enable"),
-		MaxLagMs: t.MaxCompactionLagMs,
-	}
-	if t.LogAppendTime {
-		c.TimestampType = record.LogAppendTime
-	}
-	return replica.TopicConfig{Storage: c, MinISR: int(t.MinInSyncReplicas)}
+func replicaConfig(b *config.Broker, t *config.Topic) (replica.TopicConfig, error) {
+	c, err := storage.ConfigOf(t, int64(b.Int("producer.id.expiration.ms")), b.Bool("transaction.partition.verification.enable"))
+	return replica.TopicConfig{Storage: c, MinISR: int(t.MinInSyncReplicas)}, err
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/gregor-mq/gregor/config"
 	"github.com/gregor-mq/gregor/keeper"
 	"github.com/gregor-mq/gregor/zk"
 	"github.com/gregor-mq/gregor/zk/session"
@@ -47,6 +48,11 @@ func (n *Node) sessionConfig() (session.Config, error) {
 	}
 	if n.keeper != nil {
 		cfg.Dialer = n.keeper.Pipe
+		if b.Origin("zookeeper.max.in.flight.requests") == config.OriginDefault {
+			// The default spares an ensemble shared by many; ours shares one
+			// fsync among all that is in flight.
+			cfg.MaxInFlight = embeddedInFlight
+		}
 		return cfg, nil
 	}
 	var err error
@@ -56,6 +62,10 @@ func (n *Node) sessionConfig() (session.Config, error) {
 	}
 	return cfg, nil
 }
+
+// embeddedInFlight is how many requests this broker has in flight at its own
+// keeper: thousands of partitions are created in few round trips.
+const embeddedInFlight = 512
 
 // connect opens the broker's session, makes the chroot when it is missing and
 // ends the session that an earlier life of this broker left.

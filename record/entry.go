@@ -2,6 +2,7 @@ package record
 
 import (
 	"encoding/binary"
+	"errors"
 	"hash/crc32"
 	"iter"
 )
@@ -136,7 +137,7 @@ func entryField(b []byte) (field, rest []byte, ok bool) {
 // checksum.
 func (e Entry) Records() iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
-		if err := e.walk(yield); err != nil && err != errStopped {
+		if err := e.walk(yield); err != nil && !errors.Is(err, errStopped) {
 			yield(Record{}, err)
 		}
 	}
@@ -250,7 +251,7 @@ func (s *stream) nextEntry() (Entry, error) {
 	}
 	size, magic, err := Peek(s.buf[s.r:s.w])
 	switch {
-	case err == ErrShort:
+	case errors.Is(err, ErrShort):
 		return nil, errPremature
 	case err != nil:
 		return nil, err
@@ -263,7 +264,7 @@ func (s *stream) nextEntry() (Entry, error) {
 		return nil, err
 	}
 	e, _, err := NextEntry(s.buf[s.r:s.w])
-	if err == ErrShort {
+	if errors.Is(err, ErrShort) {
 		return nil, errPremature
 	}
 	if err != nil {

@@ -1,6 +1,7 @@
 package record
 
 import (
+	"errors"
 	"io"
 	"sync"
 )
@@ -57,7 +58,7 @@ func (s *stream) fill() error {
 		switch {
 		case s.left < 0:
 			return invalid("batch inflates to more than %d bytes", int64(MaxInflatedBytes))
-		case err == io.EOF:
+		case errors.Is(err, io.EOF):
 			s.eof = true
 			return nil
 		case err != nil:

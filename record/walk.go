@@ -1,6 +1,9 @@
 package record
 
-import "iter"
+import (
+	"errors"
+	"iter"
+)
 
 // Records walks the records of the batch; the first error (*InvalidError,
 // *DecompressError, ErrUnsupportedCodec) ends the walk. It checks the framing
@@ -23,7 +26,7 @@ func (b Batch) walk(yield func(Record, error) bool) {
 	} else {
 		err = b.walkInflated(yield)
 	}
-	if err != nil && err != errStopped {
+	if err != nil && !errors.Is(err, errStopped) {
 		yield(Record{}, err)
 	}
 }

@@ -45,7 +45,6 @@ type Conn struct {
 	inline     [inlineBytes]byte
 	have       []byte // bytes of inline not yet consumed
 	lastFrame  int    // size of the last whole frame: what the peer is trusted with
-	idleSince  time.Time
 	deadlineAt time.Time
 
 	// The writer's own: only who set mu.writing touches it.

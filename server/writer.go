@@ -2,6 +2,7 @@ package server
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net"
 	"time"
@@ -155,7 +156,8 @@ func (c *Conn) flush() bool {
 	putBuffer(c.out.buf)
 	c.out.buf = nil
 	if err != nil {
-		if ne, ok := err.(net.Error); ok && ne.Timeout() {
+		var ne net.Error
+		if errors.As(err, &ne) {
 			err = fmt.Errorf("%w: peer took no bytes within connections.max.idle.ms", errFrame)
 		}
 		c.fail(err)

@@ -28,7 +28,7 @@ func TestFramesComeBackWhole(t *testing.T) {
 				t.Fatalf("%s, frame %d: %d bytes, %v", name, i, len(buf), err)
 			}
 		}
-		if _, err := ReadFrame(r, buf, MaxFrame); err != io.EOF {
+		if _, err := ReadFrame(r, buf, MaxFrame); !errors.Is(err, io.EOF) {
 			t.Errorf("%s: end is %v", name, err)
 		}
 	}
@@ -49,7 +49,7 @@ func TestFrameLimits(t *testing.T) {
 		if n == 0 {
 			want = io.EOF
 		}
-		if err != want {
+		if !errors.Is(err, want) {
 			t.Errorf("cut to %d bytes: %v, want %v", n, err, want)
 		}
 	}
@@ -60,7 +60,7 @@ func TestFrameLimits(t *testing.T) {
 func TestLyingLengthCostsLittle(t *testing.T) {
 	src := append(binary.BigEndian.AppendUint32(nil, MaxFrame), make([]byte, 10)...)
 	buf, err := ReadFrame(bytes.NewReader(src), nil, MaxFrame)
-	if err != io.ErrUnexpectedEOF || cap(buf) > 2*frameStep {
+	if !errors.Is(err, io.ErrUnexpectedEOF) || cap(buf) > 2*frameStep {
 		t.Errorf("%v, capacity %d", err, cap(buf))
 	}
 }

@@ -224,7 +224,7 @@ func TestDecodeRequestRefuses(t *testing.T) {
 		if !errors.Is(err, c.want) || r != nil {
 			t.Errorf("%s: got %v, %v; want %v", c.name, r, err, c.want)
 		}
-		if code, ok := errors.AsType[Err](err); !ok || code != c.want {
+		if code, ok := errors.AsType[Err](err); !ok || !errors.Is(c.want, code) {
 			t.Errorf("%s: reply code %v", c.name, code)
 		}
 		if len(c.frame) >= 8 && h.Xid != 1 {
@@ -250,7 +250,7 @@ func TestNamesOfCodes(t *testing.T) {
 			t.Errorf("got %q, want %q", c.got, c.want)
 		}
 	}
-	if OK.OrNil() != nil || ErrNoNode.OrNil() != error(ErrNoNode) {
+	if OK.OrNil() != nil || !errors.Is(ErrNoNode.OrNil(), error(ErrNoNode)) {
 		t.Error("OrNil")
 	}
 	for code := range errNames {
@@ -285,7 +285,7 @@ func TestMultiFault(t *testing.T) {
 		t.Errorf("empty: %d, %v", i, err)
 	}
 	m.Fail(4, 2, ErrNodeExists)
-	if i, err := m.Fault(); i != 2 || err != error(ErrNodeExists) || m.Results[1].Err != OK || m.Results[3].Err != ErrRuntimeInconsistency {
+	if i, err := m.Fault(); i != 2 || !errors.Is(err, error(ErrNodeExists)) || m.Results[1].Err != OK || m.Results[3].Err != ErrRuntimeInconsistency {
 		t.Errorf("%d, %v, %+v", i, err, m.Results)
 	}
 }

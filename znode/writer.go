@@ -61,14 +61,6 @@ func (w *writer) item(s string) {
 	w.buf = append(w.buf, ',')
 }
 
-func (w *writer) texts(k string, v []string) {
-	w.array(k)
-	for _, s := range v {
-		w.item(s)
-	}
-	w.end(']')
-}
-
 func (w *writer) ints(k string, v []int32) {
 	w.array(k)
 	for _, n := range v {

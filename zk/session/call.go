@@ -171,7 +171,7 @@ func (s *Session) Do(ctx context.Context, reqs []zk.Request) []Response {
 	defer b.mu.Unlock()
 	out := slices.Clone(b.mu.responses)
 	for i := range out {
-		if out[i].Err == unanswered {
+		if errors.Is(out[i].Err, unanswered) {
 			out[i].Err = context.Cause(ctx)
 		}
 	}
@@ -187,7 +187,7 @@ func (s *Session) DoRetry(ctx context.Context, reqs []zk.Request) []Response {
 	for {
 		var lost []int
 		for i := range out {
-			if out[i].Err == zk.ErrConnectionLoss {
+			if errors.Is(out[i].Err, zk.ErrConnectionLoss) {
 				lost = append(lost, i)
 			}
 		}
@@ -221,7 +221,7 @@ func (s *Session) AddAuth(ctx context.Context, scheme string, auth []byte) error
 	s.mu.Lock()
 	a := AuthInfo{Scheme: scheme, Auth: bytes.Clone(auth)}
 	err := s.refusalLocked()
-	if err == nil || err == zk.ErrConnectionLoss {
+	if err == nil || errors.Is(err, zk.ErrConnectionLoss) {
 		s.mu.auth = append(s.mu.auth, a)
 	}
 	if err == nil {

@@ -30,7 +30,7 @@ func (s *Session) live(ctx context.Context) error {
 		if err == nil {
 			err = s.serve(ctx, l)
 		}
-		if cause, st := s.verdict(ctx, err); cause != nil {
+		if st, cause := s.verdict(ctx, err); cause != nil {
 			s.die(cause, st)
 			return nil
 		}
@@ -44,18 +44,18 @@ func (s *Session) live(ctx context.Context) error {
 
 // verdict tells why the session is dead after err, and what to call that; nil
 // when it only lost its connection.
-func (s *Session) verdict(ctx context.Context, err error) (cause error, st zk.State) {
+func (s *Session) verdict(ctx context.Context, err error) (st zk.State, cause error) {
 	switch {
 	case errors.Is(err, zk.ErrSessionExpired):
-		return zk.ErrSessionExpired, zk.StateExpired
+		return zk.StateExpired, zk.ErrSessionExpired
 	case errors.Is(err, zk.ErrAuthFailed):
-		return zk.ErrAuthFailed, zk.StateAuthFailed
+		return zk.StateAuthFailed, zk.ErrAuthFailed
 	case errors.Is(err, ErrOverflow):
-		return err, zk.StateExpired
+		return zk.StateExpired, err
 	case s.isClosing() || ctx.Err() != nil:
-		return ErrClosed, zk.StateClosed
+		return zk.StateClosed, ErrClosed
 	}
-	return nil, zk.StateDisconnected
+	return zk.StateDisconnected, nil
 }
 
 func (s *Session) isClosing() bool {
@@ -97,7 +97,7 @@ func (s *Session) connect(ctx context.Context) (*link, error) {
 		if err == nil {
 			return l, nil
 		}
-		if cause, _ := s.verdict(ctx, err); cause != nil {
+		if _, cause := s.verdict(ctx, err); cause != nil {
 			return nil, err
 		}
 		s.cfg.Log.LogAttrs(ctx, slog.LevelDebug, "zookeeper connect failed", slog.Any("error", err))
