@@ -10,7 +10,6 @@ import (
 	"github.com/gregor-mq/gregor/controller/decide"
 	"github.com/gregor-mq/gregor/coordinator"
 	"github.com/gregor-mq/gregor/internal/rpc"
-	"github.com/gregor-mq/gregor/metadata"
 	"github.com/gregor-mq/gregor/record"
 	"github.com/gregor-mq/gregor/zk"
 	"github.com/gregor-mq/gregor/znode"
@@ -134,27 +133,4 @@ func (n *Node) hear(ev zk.Event) {
 			}
 		})
 	}
-}
-
-// awaitMetadata waits until the controller has told this broker of itself: a
-// client that connects from now on gets a whole answer.
-func (n *Node) awaitMetadata(ctx context.Context) error {
-	id := n.settings.Broker().ID
-	for {
-		image, changed := n.cache.Changed()
-		if ready(image, id) {
-			return nil
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return fmt.Errorf("waiting for the controller: %w", context.Cause(ctx))
-		case <-n.group.Context().Done():
-			return context.Cause(n.group.Context())
-		}
-	}
-}
-
-func ready(image *metadata.Image, id int32) bool {
-	return image.ControllerID >= 0 && image.Alive(id)
 }
