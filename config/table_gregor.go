@@ -21,4 +21,6 @@ var gregorRows = []row{
 		"Transactions between two snapshots of the embedded keeper."},
 	{"gregor.keeper.4lw.commands.whitelist", List, "srvr", nil, Low, ReadOnly, plain,
 		"Four-letter words the embedded keeper answers; * is all of them."},
+	{"gregor.debug.pprof.address", String, null, nonEmpty, Low, ReadOnly, plain,
+		"Address, host:port, on which Go's profiles are served over HTTP (/debug/pprof/) to anybody who can reach it; off when unset."},
 }

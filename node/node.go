@@ -93,6 +93,7 @@ func (n *Node) start(ctx context.Context) error {
 		n.connect,       // and end our own former session
 		n.identify,      // cluster id, broker id, meta.properties
 		n.loadSettings,  // before logs are opened
+		n.serveProfiles, //
 		n.bind,          // ports are known before they are registered
 		n.startReplicas, //
 		n.startOwners,   //
