@@ -31,8 +31,8 @@ func piped() keeper.Config {
 	return c
 }
 
-// run starts a keeper that the test stops itself.
-func run(t testing.TB, cfg keeper.Config, e env.Env) *keeper.Keeper {
+// boot starts a keeper that the test stops itself.
+func boot(t testing.TB, cfg keeper.Config, e env.Env) *keeper.Keeper {
 	t.Helper()
 	k, err := keeper.Start(t.Context(), cfg, e, quiet)
 	if err != nil {
@@ -61,7 +61,7 @@ func crashOnce(t *testing.T, seed uint64) {
 	disk := memfs.New(0, time.Now)
 	cfg := piped()
 	cfg.SnapCount = 40
-	k := run(t, cfg, onDisk(disk))
+	k := boot(t, cfg, onDisk(disk))
 	c := pipeClient(t, k)
 	c.must(create("/n", zk.Persistent))
 	total := 50 + r.IntN(300)
@@ -78,7 +78,7 @@ func crashOnce(t *testing.T, seed uint64) {
 	crashed := disk.CrashClone(memfs.Crash{Rand: r, KeepPercent: int(seed%3) * 50})
 	stop(t, k)
 
-	k = run(t, cfg, onDisk(crashed))
+	k = boot(t, cfg, onDisk(crashed))
 	defer stop(t, k)
 	c = pipeClient(t, k)
 	var lastCzxid int64
@@ -103,7 +103,7 @@ func crashOnce(t *testing.T, seed uint64) {
 
 func TestFailedFsyncEndsTheKeeper(t *testing.T) {
 	disk := memfs.New(0, time.Now)
-	k := run(t, piped(), onDisk(disk))
+	k := boot(t, piped(), onDisk(disk))
 	c := pipeClient(t, k)
 	c.must(create("/before", zk.Persistent))
 	disk.SetInjector(func(op memfs.Op, name string) error {
@@ -119,7 +119,7 @@ func TestFailedFsyncEndsTheKeeper(t *testing.T) {
 		t.Fatalf("%v", err)
 	}
 	disk.SetInjector(nil)
-	k = run(t, piped(), onDisk(disk.CrashClone(memfs.Crash{})))
+	k = boot(t, piped(), onDisk(disk.CrashClone(memfs.Crash{})))
 	defer stop(t, k)
 	c = pipeClient(t, k)
 	c.must(&zk.ExistsRequest{Path: "/before"})
@@ -132,14 +132,14 @@ func TestPipeSessionsEndWithTheProcess(t *testing.T) {
 	disk := memfs.New(0, time.Now)
 	cfg := piped()
 	cfg.Listen = []string{"127.0.0.1:0"}
-	k := run(t, cfg, onDisk(disk))
+	k := boot(t, cfg, onDisk(disk))
 	p, n := pipeClient(t, k), client(t, k)
 	p.must(create("/broker", zk.Ephemeral))
 	n.must(create("/network", zk.Ephemeral))
 	crashed := disk.CrashClone(memfs.Crash{})
 	stop(t, k)
 
-	k = run(t, cfg, onDisk(crashed))
+	k = boot(t, cfg, onDisk(crashed))
 	defer stop(t, k)
 	c := pipeClient(t, k)
 	c.fails(&zk.ExistsRequest{Path: "/broker"}, zk.ErrNoNode)
@@ -157,7 +157,7 @@ func TestSnapshotsAreTakenAndUsed(t *testing.T) {
 	disk := memfs.New(0, time.Now)
 	cfg := piped()
 	cfg.SnapCount, cfg.SnapRetain = 20, 2
-	k := run(t, cfg, onDisk(disk))
+	k := boot(t, cfg, onDisk(disk))
 	c := pipeClient(t, k)
 	c.must(create("/n", zk.Persistent))
 	count := func() int {
@@ -195,7 +195,7 @@ func TestSnapshotsAreTakenAndUsed(t *testing.T) {
 	if _, err := f.WriteAt([]byte{0xff}, 60); err != nil {
 		t.Fatal(err)
 	}
-	k = run(t, cfg, onDisk(disk))
+	k = boot(t, cfg, onDisk(disk))
 	defer stop(t, k)
 	c = pipeClient(t, k)
 	got := c.must(&zk.GetDataRequest{Path: "/n"}).(*zk.GetDataResponse)
@@ -208,7 +208,7 @@ func TestDirectoriesThatAreRefused(t *testing.T) {
 	f := func(name string, prepare func(*memfs.FS), want ...string) {
 		t.Helper()
 		disk := memfs.New(0, time.Now)
-		stop(t, run(t, piped(), onDisk(disk)))
+		stop(t, boot(t, piped(), onDisk(disk)))
 		fresh := memfs.New(0, time.Now)
 		if strings.HasPrefix(name, "fresh") {
 			disk = fresh
@@ -280,7 +280,7 @@ func TestDirectoriesThatAreRefused(t *testing.T) {
 
 func TestFullDiskEndsTheKeeperWithoutDamage(t *testing.T) {
 	disk := memfs.New(200_000, time.Now)
-	k := run(t, piped(), onDisk(disk))
+	k := boot(t, piped(), onDisk(disk))
 	c := pipeClient(t, k)
 	acked := 0
 	var once sync.Once
@@ -299,7 +299,7 @@ func TestFullDiskEndsTheKeeperWithoutDamage(t *testing.T) {
 	}
 	roomy := memfs.New(0, time.Now)
 	copyTree(t, disk, roomy, "/data")
-	k = run(t, piped(), onDisk(roomy))
+	k = boot(t, piped(), onDisk(roomy))
 	defer stop(t, k)
 	c = pipeClient(t, k)
 	if st := c.must(&zk.ExistsRequest{Path: "/n"}).(*zk.StatResponse).Stat; int(st.Version) < acked {

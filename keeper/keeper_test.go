@@ -2,6 +2,7 @@ package keeper_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -74,7 +75,7 @@ func TestClientLibraryWrites(t *testing.T) {
 	if path, err := c.Create("/a", []byte("one"), 0, open); err != nil || path != "/a" {
 		t.Fatalf("create: %q, %v", path, err)
 	}
-	if _, err := c.Create("/a", nil, 0, open); err != gozk.ErrNodeExists {
+	if _, err := c.Create("/a", nil, 0, open); !errors.Is(err, gozk.ErrNodeExists) {
 		t.Fatalf("create again: %v", err)
 	}
 	data, st, err := c.Get("/a")
@@ -84,7 +85,7 @@ func TestClientLibraryWrites(t *testing.T) {
 	if st, err = c.Set("/a", []byte("two"), 0); err != nil || st.Version != 1 {
 		t.Fatalf("set: %+v, %v", st, err)
 	}
-	if _, err = c.Set("/a", nil, 0); err != gozk.ErrBadVersion {
+	if _, err = c.Set("/a", nil, 0); !errors.Is(err, gozk.ErrBadVersion) {
 		t.Fatalf("set with an old version: %v", err)
 	}
 	for i, want := range []string{"/a/s0000000000", "/a/s0000000001"} {
@@ -96,7 +97,7 @@ func TestClientLibraryWrites(t *testing.T) {
 	if err != nil || len(names) != 2 || st.NumChildren != 2 || st.Cversion != 2 {
 		t.Fatalf("children: %q, %+v, %v", names, st, err)
 	}
-	if err := c.Delete("/a", -1); err != gozk.ErrNotEmpty {
+	if err := c.Delete("/a", -1); !errors.Is(err, gozk.ErrNotEmpty) {
 		t.Fatalf("delete: %v", err)
 	}
 	res, err := c.Multi(&gozk.CreateRequest{Path: "/m", Acl: open}, &gozk.SetDataRequest{Path: "/m", Data: []byte("x"), Version: 0},
@@ -104,7 +105,7 @@ func TestClientLibraryWrites(t *testing.T) {
 	if err != nil || len(res) != 4 {
 		t.Fatalf("multi: %+v, %v", res, err)
 	}
-	if _, err := c.Multi(&gozk.CreateRequest{Path: "/n", Acl: open}, &gozk.DeleteRequest{Path: "/none"}); err != gozk.ErrNoNode {
+	if _, err := c.Multi(&gozk.CreateRequest{Path: "/n", Acl: open}, &gozk.DeleteRequest{Path: "/none"}); !errors.Is(err, gozk.ErrNoNode) {
 		t.Fatalf("failed multi: %v", err)
 	}
 	if ok, _, _ := c.Exists("/n"); ok {

@@ -3,6 +3,7 @@ package keeper_test
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -260,7 +261,7 @@ func TestRareRequests(t *testing.T) {
 	failed := r.must(&zk.MultiRequest{Ops: []zk.Request{
 		create("/c", 0), &zk.CheckRequest{Path: "/none", Version: 1}, &zk.DeleteRequest{Path: "/a", Version: -1},
 	}}).(*zk.MultiResponse)
-	if at, err := failed.Fault(); at != 1 || err != zk.ErrNoNode || failed.Results[2].Err != zk.ErrRuntimeInconsistency {
+	if at, err := failed.Fault(); at != 1 || !errors.Is(err, zk.ErrNoNode) || failed.Results[2].Err != zk.ErrRuntimeInconsistency {
 		t.Errorf("%+v", failed.Results)
 	}
 	if tok := r.must(&zk.SASLRequest{Token: []byte{}}).(*zk.SASLResponse); tok.Token != nil {

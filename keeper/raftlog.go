@@ -3,6 +3,7 @@ package keeper
 import (
 	"fmt"
 	"log/slog"
+	"slices"
 
 	"go.etcd.io/raft/v3"
 	pb "go.etcd.io/raft/v3/raftpb"
@@ -43,7 +44,7 @@ func (l *raftLog) Entries(lo, hi, maxSize uint64) ([]*pb.Entry, error) {
 			break
 		}
 	}
-	return out[:len(out):len(out)], nil
+	return slices.Clone(out), nil // raft keeps it until the entries are applied, when release clears ours
 }
 
 // Term implements raft.Storage.
