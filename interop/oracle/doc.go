@@ -1,0 +1,14 @@
+// Package oracle sends the same requests to Apache Kafka and to gregor and compares the answers field by field.
+//
+// A case is a script that runs once against each broker. What it receives is
+// written down as lines, in which whatever two brokers cannot agree on (ids,
+// ports, the present time) has a name instead of a value. With
+// GREGOR_INTEROP_TARGET=apache the second broker is another Apache Kafka, which
+// proves that the scripts find no differences where there are none.
+//
+//   - Owns: the cases, one file per family of APIs.
+//   - Goroutines: one per broker and case.
+//   - Disk: none of its own.
+//   - Locks: none.
+//   - Kafka counterpart: none; Kafka itself is the reference.
+package oracle
