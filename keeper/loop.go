@@ -48,8 +48,9 @@ type loop struct {
 	touched []*conn // have something to send
 	opening int     // transactions of the start that are not applied yet
 
-	sinceSnap int // transactions applied since the last snapshot began
-	snapAt    int // at how many the next begins
+	sinceSnap int   // transactions applied since the last snapshot began
+	snapAt    int   // at how many the next begins
+	snapBytes int64 // bytes of the log since then
 	snapping  bool
 	snapDone  chan snapResult
 
@@ -238,6 +239,7 @@ func (l *loop) apply(entries []*pb.Entry) error {
 		}
 		l.applyBatch(b)
 		l.sinceSnap += len(b.txns)
+		l.snapBytes += int64(len(e.Data))
 	}
 	l.storage.release(l.applied)
 	l.maybeSnapshot()

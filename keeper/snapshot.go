@@ -22,12 +22,18 @@ type snapResult struct {
 func (l *loop) planSnapshot() {
 	half := uint64(l.k.cfg.SnapCount / 2)
 	l.snapAt = int(half + l.k.env.Rand.Uint64()%half)
-	l.sinceSnap = 0
+	l.sinceSnap, l.snapBytes = 0, 0
 }
+
+// minSnapBytes is how much log calls for a snapshot however few transactions it
+// holds: it is read whole at start, which then takes about a second. A larger
+// state allows for as much log as it has bytes.
+const minSnapBytes = 256 << 20
 
 // maybeSnapshot begins one when enough was applied since the last.
 func (l *loop) maybeSnapshot() {
-	if l.snapping || l.sinceSnap < l.snapAt {
+	due := l.sinceSnap >= l.snapAt || l.snapBytes >= max(minSnapBytes, l.k.state.tree.ApproximateSize())
+	if l.snapping || !due {
 		return
 	}
 	l.snapping = true
