@@ -88,6 +88,14 @@ func (h *History) Read(p Partition, r Record) {
 	h.placeLocked(p, v, r.Offset, "read")
 }
 
+// Resume says that consumers go on at an offset, if that is ahead of what they
+// have read: their group's commit outlived the records before it.
+func (h *History) Resume(p Partition, offset int64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.mu.read[p] = max(h.mu.read[p], offset)
+}
+
 // placeLocked notes what an offset holds, which must never differ.
 func (h *History) placeLocked(p Partition, v Value, offset int64, how string) {
 	if h.mu.at[p] == nil {

@@ -1,0 +1,5 @@
+//go:build !race
+
+package gregor
+
+const raceEnabled = false
