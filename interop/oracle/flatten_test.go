@@ -134,6 +134,9 @@ func (n *names) elements(lines *[]string, path, field string, v reflect.Value) {
 
 // elementName shows a name rather than an index where there is one.
 func elementName(n *names, e reflect.Value, i int) string {
+	if v := e.FieldByName("ApiKey"); v.IsValid() {
+		return wire.Key(v.Int()).String()
+	}
 	for _, f := range []string{"Name", "Topic", "GroupID"} {
 		v := e.FieldByName(f)
 		if v.IsValid() && v.Kind() == reflect.Pointer && !v.IsNil() {

@@ -53,8 +53,8 @@ func between(name string, low, high int16, run func(s *side, v int16)) []script 
 	return out
 }
 
-// withCoordinator waits until groups work: their topic is created by the first
-// who asks for a coordinator.
+// withCoordinator waits until groups and producer ids work: the topic of the
+// groups is created by the first who asks for a coordinator.
 func withCoordinator(scope peer.Scope, b *peer.Broker) *peer.Broker {
 	s := newSide(b, "warm-up")
 	steps := s.play(func(s *side) {
@@ -66,6 +66,10 @@ func withCoordinator(scope peer.Scope, b *peer.Broker) *peer.Broker {
 				return c
 			}
 			if c := s.quiet(describe, 0).(*wire.DescribeGroupsResponse).Groups[0].ErrorCode; c != wire.CodeNone {
+				return c
+			}
+			// The first block of producer ids is fetched when first asked for.
+			if c := s.quiet(plainProducer(), 2).(*wire.InitProducerIDResponse).ErrorCode; c != wire.CodeNone {
 				return c
 			}
 			return nil

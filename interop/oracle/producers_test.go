@@ -7,11 +7,21 @@ import (
 	"github.com/gregor-mq/gregor/wire"
 )
 
+// plainProducer asks for a producer id without a transactional one, whose
+// default is the empty string.
+func plainProducer() *wire.InitProducerIDRequest {
+	req := wire.NewInitProducerIDRequest()
+	req.TransactionalID, req.TransactionTimeoutMs = nil, 60_000
+	return req
+}
+
 // newProducer takes a producer id.
 func (s *side) newProducer() int64 {
-	req := wire.NewInitProducerIDRequest()
-	req.TransactionTimeoutMs = 60_000
-	return s.quiet(req, 4).(*wire.InitProducerIDResponse).ProducerID
+	r := s.quiet(plainProducer(), 4).(*wire.InitProducerIDResponse)
+	if r.ErrorCode != wire.CodeNone {
+		s.must(r.ErrorCode)
+	}
+	return r.ProducerID
 }
 
 // idempotent walks through the rules of sequences.
@@ -60,8 +70,7 @@ func idempotent(s *side) {
 
 func producerScripts() []script {
 	out := each("init", wire.KeyInitProducerID, func(s *side, v int16) {
-		req := wire.NewInitProducerIDRequest()
-		req.TransactionTimeoutMs = 60_000
+		req := plainProducer()
 		s.call(req, v)
 		s.call(req, v)
 		req.TransactionTimeoutMs = 0

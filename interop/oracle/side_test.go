@@ -8,7 +8,6 @@ import (
 	"io"
 	"maps"
 	"net"
-	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -228,12 +227,17 @@ func (s *side) unanswered(req wire.Body, version int16) {
 	s.note(label, "no answer of its own")
 }
 
-// brief shows the fields of a request that are not zero.
+// brief shows the fields of a request that are unusual.
 func (s *side) brief(req wire.Body) string {
 	n := &names{replace: s.replace, port: s.port, known: maps.Clone(s.known), count: maps.Clone(s.count)}
-	lines := n.flatten(req)
-	lines = slices.DeleteFunc(lines, func(l string) bool {
-		return strings.HasSuffix(l, " = null") || strings.HasSuffix(l, ` = ""`) || strings.HasSuffix(l, " = none")
+	usual := n.flatten(wire.NewRequest(req.Key()))
+	lines := slices.DeleteFunc(n.flatten(req), func(l string) bool {
+		for _, end := range []string{" = null", ` = ""`, " = none", "Epoch = -1", "LogStartOffset = -1"} {
+			if strings.HasSuffix(l, end) {
+				return true
+			}
+		}
+		return slices.Contains(usual, l)
 	})
 	text := strings.Join(lines, "; ")
 	if len(text) > 600 {
@@ -329,34 +333,41 @@ func difference(want, got []step) string {
 			continue
 		}
 		w, g := want[i], got[i]
-		if w.label == g.label && reflect.DeepEqual(w.lines, g.lines) {
-			continue
+		var lines strings.Builder
+		differentLines(&lines, w.lines, g.lines)
+		if w.label == g.label && lines.Len() == 0 {
+			continue // the order is that of the identities on both sides
 		}
 		fmt.Fprintf(&b, "%s\n", w.label)
 		if w.label != g.label {
 			fmt.Fprintf(&b, "  but the other was asked: %s\n", g.label)
 		}
-		differentLines(&b, w.lines, g.lines)
+		b.WriteString(lines.String())
 	}
 	return b.String()
 }
 
+// differentLines writes what one side said more often than the other.
 func differentLines(b *strings.Builder, want, got []string) {
 	const most = 40
-	n := 0
+	count := map[string]int{}
 	for _, l := range want {
-		if !slices.Contains(got, l) && n < most {
-			fmt.Fprintf(b, "  - %s\n", l)
-			n++
-		}
+		count[l]++
 	}
 	for _, l := range got {
-		if !slices.Contains(want, l) && n < 2*most {
-			fmt.Fprintf(b, "  + %s\n", l)
-			n++
+		count[l]--
+	}
+	n := 0
+	show := func(sign string, lines []string, direction int) {
+		for _, l := range lines {
+			if count[l]*direction > 0 && n < most {
+				fmt.Fprintf(b, "  %s %s\n", sign, l)
+				count[l] -= direction
+				n++
+			}
 		}
 	}
-	if n == 0 {
-		fmt.Fprintf(b, "  the same lines in another order\n  - %s\n  + %s\n", strings.Join(want, " | "), strings.Join(got, " | "))
-	}
+	show("-", want, 1)
+	n = 0
+	show("+", got, -1)
 }

@@ -91,7 +91,9 @@ func createWithConfigs(s *side, v int16) {
 
 func createAssigned(s *side, v int16) {
 	with := func(name string, partitions int32, replicas int16, as ...assigned) {
-		s.call(create(creatable{Name: s.name(name), NumPartitions: partitions, ReplicationFactor: replicas, Assignments: as}), v)
+		req := create(creatable{Name: s.name(name), NumPartitions: partitions, ReplicationFactor: replicas, Assignments: as})
+		req.TimeoutMs = 1000 // one that never gets a leader is among them
+		s.call(req, v)
 	}
 	on := func(partition int32, brokers ...int32) assigned {
 		return assigned{PartitionIndex: partition, BrokerIDs: brokers}
