@@ -2,6 +2,8 @@ package clients
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -19,12 +21,10 @@ func listed(t *testing.T, os kadm.ListedOffsets, err error) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := ""
-	os.Each(func(o kadm.ListedOffset) { out += fmt.Sprintf(" %d@%d", o.Partition, o.Offset) })
-	if out == "" {
-		return out
-	}
-	return out[1:]
+	var out []string
+	os.Each(func(o kadm.ListedOffset) { out = append(out, fmt.Sprintf("%d@%d", o.Partition, o.Offset)) })
+	slices.Sort(out)
+	return strings.Join(out, " ")
 }
 
 func TestAdminListOffsets(t *testing.T) {

@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 }
 
 // patience bounds every wait; what takes longer hangs.
-const patience = 60 * time.Second
+const patience = 20 * time.Second
 
 // rounds returns how often to end a broker, given the length of the short tier.
 func rounds(t *testing.T, short int) int {

@@ -75,7 +75,14 @@ func powerCuts(t *testing.T, d durability, rng *rand.Rand) {
 	t.Logf("settings %v, topics %v", properties, topic)
 	m := &powered{Machine: inside.New(0, properties), t: t}
 	hist, opts := newHistory(), clientOptions(inside.Kafka, m.Options()...)
-	t.Cleanup(func() { _ = inside.Stop(m.n) }) // a failed test's
+	t.Cleanup(func() {
+		_ = inside.Stop(m.n) // a failed test's
+		if t.Failed() {
+			for _, line := range m.Logs.With() {
+				t.Log(line)
+			}
+		}
+	})
 	m.start()
 	l := hist.begin(t, opts, rng, topic)
 	for range rounds(t, 5) {
