@@ -45,7 +45,7 @@ func (n *Node) shutdown(ctx context.Context) error {
 	n.tasks.Stop()
 	errs = append(errs, n.tasks.Wait())
 	if n.campaigning.Load() {
-		errs = append(errs, n.controller.Stop())
+		errs = append(errs, n.controller.Stop(ctx))
 	}
 	switch {
 	case n.replicas != nil:
