@@ -91,23 +91,23 @@ func Gregor(s Scope, o Options) *Broker {
 	return b
 }
 
-// GregorKeeper starts gregor's keeper alone.
+// GregorKeeper starts gregor's keeper alone, on the same zoo.cfg as ZooKeeper.
 func GregorKeeper(s Scope, o ZooKeeperOptions) *Ensemble {
 	s.Helper()
-	port := Port(s)
-	if o.DataDir == "" {
-		o.DataDir = s.TempDir()
-	}
-	p := keeperProperties(o.DataDir, port)
-	maps.Copy(p, o.Properties)
-	z := &Ensemble{Addr: loopback(port), DataDir: o.DataDir}
-	z.run = func(s Scope) *Process {
-		file := filepath.Join(s.TempDir(), "keeper.properties")
-		properties(s, file, slices.Sorted(maps.Keys(p)), func(k string) string { return p[k] })
-		return gregor(s, []string{"keeper", "--config", file})
-	}
+	z, config := newEnsemble(s, o)
+	z.run = func(s Scope) *Process { return gregor(s, []string{"keeper", "--config", config(s)}) }
 	z.Start(s)
 	return z
+}
+
+// TargetKeeper starts the ZooKeeper under test: gregor's keeper, or Apache's
+// when the suite itself is to be proven.
+func TargetKeeper(s Scope, o ZooKeeperOptions) *Ensemble {
+	s.Helper()
+	if TargetIsApache() {
+		return ZooKeeper(s, "3.9.4", o)
+	}
+	return GregorKeeper(s, o)
 }
 
 func keeperProperties(dir string, port int) map[string]string {

@@ -29,36 +29,42 @@ type Ensemble struct {
 }
 
 // ZooKeeper starts Apache ZooKeeper ("3.8.4" or "3.9.4") and waits until it
-// serves. All four-letter words are allowed.
+// serves.
 func ZooKeeper(s Scope, version string, o ZooKeeperOptions) *Ensemble {
+	s.Helper()
+	z, config := newEnsemble(s, o)
+	z.run = func(s Scope) *Process {
+		jvm := []string{"-Xmx256m", "-Dzookeeper.extendedTypesEnabled=true", "-Dlogback.configurationFile=" + logback(s, "INFO")}
+		return java(s, "zookeeper-"+version, Jars(s, "zookeeper-"+version), jvm,
+			"org.apache.zookeeper.server.ZooKeeperServerMain", []string{config(s)}, "")
+	}
+	z.Start(s)
+	return z
+}
+
+// newEnsemble settles what does not depend on the program: address, data and a
+// zoo.cfg in which all four-letter words are allowed.
+func newEnsemble(s Scope, o ZooKeeperOptions) (*Ensemble, func(Scope) string) {
 	s.Helper()
 	port := Port(s)
 	if o.DataDir == "" {
 		o.DataDir = s.TempDir()
 	}
 	p := map[string]string{
-		"dataDir":                 o.DataDir,
-		"clientPort":              strconv.Itoa(port),
-		"clientPortAddress":       "127.0.0.1",
-		"tickTime":                "2000",
-		"maxClientCnxns":          "0",
-		"admin.enableServer":      "false",
-		"4lw.commands.whitelist":  "*",
-		"autopurge.purgeInterval": "0",
-		"extendedTypesEnabled":    "true",
-		"preAllocSize":            "65536",
+		"dataDir":                o.DataDir,
+		"clientPort":             strconv.Itoa(port),
+		"clientPortAddress":      "127.0.0.1",
+		"tickTime":               "2000",
+		"maxClientCnxns":         "0",
+		"admin.enableServer":     "false",
+		"4lw.commands.whitelist": "*",
 	}
 	maps.Copy(p, o.Properties)
-	z := &Ensemble{Addr: loopback(port), DataDir: o.DataDir}
-	z.run = func(s Scope) *Process {
+	return &Ensemble{Addr: loopback(port), DataDir: o.DataDir}, func(s Scope) string {
 		file := filepath.Join(s.TempDir(), "zoo.cfg")
 		properties(s, file, slices.Sorted(maps.Keys(p)), func(k string) string { return p[k] })
-		jvm := []string{"-Xmx256m", "-Dzookeeper.extendedTypesEnabled=true", "-Dlogback.configurationFile=" + logback(s, "INFO")}
-		return java(s, "zookeeper-"+version, Jars(s, "zookeeper-"+version), jvm,
-			"org.apache.zookeeper.server.ZooKeeperServerMain", []string{file}, "")
+		return file
 	}
-	z.Start(s)
-	return z
 }
 
 // Start starts a stopped member again, on its data and its port.
