@@ -65,9 +65,11 @@ type memSpan struct {
 	released *int
 }
 
-func (s memSpan) Size() int                           { return len(s.b) }
-func (s memSpan) AppendTo(dst []byte) ([]byte, error) { return append(dst, s.b...), nil }
-func (s memSpan) Release()                            { *s.released++ }
+func (s memSpan) Size() int { return len(s.b) }
+func (s memSpan) Release()  { *s.released++ }
+func (s memSpan) ReadAt(p []byte, off int64) (int, error) {
+	return bytes.NewReader(s.b).ReadAt(p, off)
+}
 
 func fetched(records []byte) wire.Body {
 	var n int
@@ -224,6 +226,30 @@ func TestSpansAreReadIntoTheReply(t *testing.T) {
 	}
 	if got, _ := receive(t, c); got != 3 {
 		t.Fatalf("reply %d", got)
+	}
+}
+
+func TestLargeSpansAreWrittenInPieces(t *testing.T) {
+	large := make([]byte, 3*maxGather+17)
+	for i := range large {
+		large[i] = byte(i * 31)
+	}
+	f := start(t, nil)
+	c := f.dial(t)
+	send(t, c, frame(wire.KeyHeartbeat, 0, 1, "x"), frame(wire.KeyFetch, 4, 2, "hold-1"), frame(wire.KeyProduce, 3, 3, "silent"))
+	if got, _ := receive(t, c); got != 1 {
+		t.Fatalf("reply %d", got)
+	}
+	f.waitSeen(t, "x")
+	f.waitSeen(t, "hold-1")
+	f.held["hold-1"].ReplyFunc(func() wire.Body { return fetched(large) })
+	_, body := receive(t, c)
+	var resp wire.FetchResponse
+	if err := resp.Decode(body, 4); err != nil {
+		t.Fatal(err)
+	}
+	if got := resp.Responses[0].Partitions[0].Records.Bytes; !bytes.Equal(got, large) {
+		t.Fatalf("%d bytes came, other than the %d sent", len(got), len(large))
 	}
 }
 

@@ -4,7 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"net"
+	"io"
+	"os"
 	"time"
 
 	"github.com/gregor-mq/gregor/wire"
@@ -14,8 +15,8 @@ import (
 // storage's type. It is released after it was sent, or when it cannot be.
 type Span interface {
 	wire.Hole
-	// AppendTo appends the bytes to dst.
-	AppendTo(dst []byte) ([]byte, error)
+	// ReadAt reads from byte off of the span, as io.ReaderAt.
+	ReadAt(p []byte, off int64) (int, error)
 	// Release lets the segment go.
 	Release()
 }
@@ -118,53 +119,98 @@ func (c *Conn) encode(r *Request) error {
 		*c.out.buf = w.Bytes()
 		return nil
 	}
-	return c.fill(w)
+	return c.stream(w.Parts())
 }
 
-// fill copies what was written into a buffer that has room for the spans, and
-// reads them in place.
-func (c *Conn) fill(w *wire.Writer) error {
-	whole := getBuffer(w.Size())
-	var err error
-	for _, p := range w.Parts() {
+// stream moves what was written to a buffer of its own and reads the spans
+// into it, in pieces that stay in the processor's cache: what does not fit is
+// written first. The last piece stays in the gather buffer.
+func (c *Conn) stream(parts []wire.Part) error {
+	written := c.out.buf // the parts alias it
+	defer putBuffer(written)
+	c.out.buf = getBuffer(maxGather)
+	for i, p := range parts {
+		var err error
 		if p.Hole == nil {
-			*whole = append(*whole, p.Bytes...)
-			continue
+			err = c.append(p.Bytes)
+		} else {
+			err = c.appendSpan(p.Hole)
 		}
-		span, ok := p.Hole.(Span)
-		if !ok {
-			return fmt.Errorf("%w: %T is no span", errOurs, p.Hole)
+		if err != nil {
+			releaseSpans(parts[i+1:])
+			return err
 		}
-		if err == nil {
-			*whole, err = span.AppendTo(*whole)
-		}
-		span.Release()
-	}
-	putBuffer(c.out.buf)
-	c.out.buf = whole
-	if err != nil {
-		return fmt.Errorf("%w: read spans: %w", errOurs, err)
 	}
 	return nil
+}
+
+// append gathers bytes, writing what is there when they do not fit.
+func (c *Conn) append(b []byte) error {
+	if len(*c.out.buf)+len(b) > cap(*c.out.buf) {
+		if err := c.write(*c.out.buf); err != nil {
+			return err
+		}
+		*c.out.buf = (*c.out.buf)[:0]
+	}
+	*c.out.buf = append(*c.out.buf, b...)
+	return nil
+}
+
+// appendSpan gathers a span's bytes and lets it go.
+func (c *Conn) appendSpan(h wire.Hole) error {
+	span, ok := h.(Span)
+	if !ok {
+		return fmt.Errorf("%w: %T is no span", errOurs, h)
+	}
+	defer span.Release()
+	for off, size := 0, span.Size(); off < size; {
+		buf := *c.out.buf
+		n := min(size-off, cap(buf)-len(buf))
+		if n == 0 {
+			if err := c.write(buf); err != nil {
+				return err
+			}
+			*c.out.buf = buf[:0]
+			continue
+		}
+		piece := buf[len(buf) : len(buf)+n]
+		if _, err := span.ReadAt(piece, int64(off)); err != nil && !errors.Is(err, io.EOF) {
+			return fmt.Errorf("%w: read records: %w", errOurs, err)
+		}
+		*c.out.buf = buf[:len(buf)+n]
+		off += n
+	}
+	return nil
+}
+
+func releaseSpans(parts []wire.Part) {
+	for _, p := range parts {
+		if span, ok := p.Hole.(Span); ok {
+			span.Release()
+		}
+	}
 }
 
 // flush writes the gather buffer. It reports false after a failure, when the
 // writer's role is already given up.
 func (c *Conn) flush() bool {
-	c.armWrite()
-	_, err := c.nc.Write(*c.out.buf)
+	err := c.write(*c.out.buf)
 	putBuffer(c.out.buf)
 	c.out.buf = nil
 	if err != nil {
-		var ne net.Error
-		if errors.As(err, &ne) {
-			err = fmt.Errorf("%w: peer took no bytes within connections.max.idle.ms", errFrame)
-		}
 		c.fail(err)
 		c.stopWriting()
-		return false
 	}
-	return true
+	return err == nil
+}
+
+func (c *Conn) write(b []byte) error {
+	c.armWrite()
+	_, err := c.nc.Write(b)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return fmt.Errorf("%w: peer took no bytes within connections.max.idle.ms", errFrame)
+	}
+	return err
 }
 
 // armWrite bounds how long a peer that reads nothing may hold a reply.
