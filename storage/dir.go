@@ -76,10 +76,7 @@ func (d *Dir) create() error {
 	st, err := d.env.FS.Stat(d.path)
 	switch {
 	case notExist(err):
-		if err := d.env.FS.MkdirAll(d.path, 0o755); err != nil {
-			return err
-		}
-		return d.env.FS.SyncDir(filepath.Dir(d.path))
+		return makeDurable(d.env.FS, d.path)
 	case err != nil:
 		return err
 	case !st.IsDir():
@@ -193,6 +190,12 @@ func (d *Dir) WriteCheckpoint(name Checkpoint, entries []checkpoint.Offset) erro
 // Log.Delete left behind, with all that is in it.
 func (d *Dir) RemovePartition(p PartitionDir) error {
 	return d.try("remove "+p.Name, func() error { return d.env.FS.RemoveAll(filepath.Join(d.path, p.Name)) })
+}
+
+// Sync makes the names of partition directories durable: what was created,
+// renamed or deleted before.
+func (d *Dir) Sync() error {
+	return d.try("sync", func() error { return d.env.FS.SyncDir(d.path) })
 }
 
 // CloseIdle closes the log files that were not used since the last call. Run

@@ -3,6 +3,7 @@ package storage
 import (
 	"errors"
 	"math"
+	"slices"
 )
 
 // Flush makes everything appended so far durable and moves the recovery point.
@@ -57,12 +58,18 @@ func (l *Log) flushAll() error {
 	if err := l.carryOut(&job); err != nil {
 		return l.fail("flush", err)
 	}
-	for point := l.recovery.Load(); point < job.end; point = l.recovery.Load() {
-		if l.recovery.CompareAndSwap(point, min(job.end, max(l.end.Load(), point))) {
-			break
+	l.raiseRecovery(job.end)
+	return nil
+}
+
+// raiseRecovery moves the recovery point forward to an offset below which all
+// is durable, unless the log was cut off below it meanwhile.
+func (l *Log) raiseRecovery(to int64) {
+	for point := l.recovery.Load(); point < to; point = l.recovery.Load() {
+		if l.recovery.CompareAndSwap(point, min(to, max(l.end.Load(), point))) {
+			return
 		}
 	}
-	return nil
 }
 
 func (l *Log) beginFlushLocked() (flushing, error) {
@@ -85,21 +92,43 @@ func (l *Log) beginFlushLocked() (flushing, error) {
 }
 
 // carryOut syncs files. An active segment's indexes are left out: recovery
-// rebuilds them, because the recovery point lies in or behind that segment.
+// rebuilds them, because the recovery point lies in or behind that segment. The
+// point follows segment by segment: a broker that is killed again and again
+// before a long flush is over would recover all of it each time.
 func (l *Log) carryOut(job *flushing) error {
-	for i, s := range job.segs {
-		if !s.exists.Load() {
-			continue
-		}
-		if err := s.sync(i < len(job.segs)-1); err != nil {
-			return err
-		}
+	if err := l.syncNames(job); err != nil {
+		return err
 	}
-	for _, o := range job.unsynced {
+	slices.Sort(job.unsynced)
+	snapshots := job.unsynced
+	for i, s := range job.segs {
+		last := i == len(job.segs)-1
+		if s.exists.Load() {
+			if err := s.sync(!last); err != nil {
+				return err
+			}
+		}
+		if last {
+			break
+		}
+		next := job.segs[i+1].base
+		for ; len(snapshots) > 0 && snapshots[0] <= next; snapshots = snapshots[1:] {
+			if err := syncFile(l.fs(), l.file(fileName(snapshots[0], suffixSnapshot))); err != nil {
+				return err
+			}
+		}
+		l.raiseRecovery(next)
+	}
+	for _, o := range snapshots {
 		if err := syncFile(l.fs(), l.file(fileName(o, suffixSnapshot))); err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+// syncNames makes the directory durable, before a recovery point relies on it.
+func (l *Log) syncNames(job *flushing) error {
 	if job.id {
 		if err := syncFile(l.fs(), l.file(filePartition)); err != nil {
 			return err
