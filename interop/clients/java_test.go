@@ -147,7 +147,12 @@ func TestGroup(t *testing.T) {
 	b := broker(t)
 	topic, group := name(t, "t"), name(t, "g")
 	createTopic(t, b, topic, 2)
-	toolWithInput(t, strings.Join(numbered(100), "\n")+"\n", "kafka-console-producer", "--bootstrap-server", b.Addr, "--topic", topic)
+	var in []string
+	for i, l := range numbered(100) {
+		in = append(in, fmt.Sprintf("key%d:%s", i%20, l)) // keys reach both partitions
+	}
+	toolWithInput(t, strings.Join(in, "\n")+"\n", "kafka-console-producer", "--bootstrap-server", b.Addr, "--topic", topic,
+		"--property", "parse.key=true", "--property", "key.separator=:")
 	consume := func(n int) []string {
 		got := lines(tool(t, "kafka-console-consumer", "--bootstrap-server", b.Addr, "--topic", topic, "--group", group,
 			"--from-beginning", "--max-messages", fmt.Sprint(n), "--timeout-ms", "20000"))

@@ -3,6 +3,7 @@
 package clients
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -53,10 +54,16 @@ func TestZooKeeperCLI(t *testing.T) {
 			for _, want := range []string{"Created " + root, "Created " + root + "/s0000000001", "Created " + root + "/es0000000002",
 				"[container, e, es0000000002, s0000000001, ttl]", root + "/container\n" + root + "/e\n", "numChildren = 5", "dataVersion = 0", "dataLength = 3",
 				"\ntwo\n", "version No is not valid : " + root, "version No is not valid : " + root + "/ttl", "Node not empty: " + root,
-				root + "/es0000000002]", "'world,'anyone\n: r", "Insufficient permission : " + root + "/ttl", "'digest,'me:", ": cdrwa", "Sync is OK", "count=3"} {
+				"'world,'anyone\n: r", "Insufficient permission : " + root + "/ttl", "'digest,'me:", ": cdrwa", "Sync is OK", "count=3"} {
 				if !strings.Contains(got, want) {
 					t.Errorf("no %q in\n%s", want, got)
 				}
+			}
+			mine := func(l string) bool { // in no certain order
+				return strings.HasPrefix(l, "[") && strings.Contains(l, root+"/e,") != strings.Contains(l, root+"/e]") && strings.Contains(l, root+"/es0000000002")
+			}
+			if !slices.ContainsFunc(lines(got), mine) {
+				t.Errorf("getEphemerals in\n%s", got)
 			}
 		})
 	}
@@ -75,7 +82,7 @@ func TestFourLetterWords(t *testing.T) {
 		"envi": {"Environment:"},
 		"isro": {"rw"},
 		"cons": {"queued="},
-		"dump": {"ephemerals"},
+		"dump": {"Sessions with Ephemerals"},
 		"wchs": {"watching"},
 	} {
 		out, err := k.Word(word)

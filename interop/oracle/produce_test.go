@@ -37,7 +37,7 @@ func produceScripts() []script {
 		s.call(produce(1, "bad name", 0, good), v)
 		s.call(produce(1, topic, 1, good), v)
 		s.call(produce(1, topic, -1, good), v)
-		s.call(produce(1, topic, 0, nil), v)
+		// Apache never answers when records are null.
 		s.call(produce(1, topic, 0, []byte{}), v)
 		s.call(produce(1, topic, 0, good[:len(good)-1]), v)
 		s.call(produce(1, topic, 0, good[:10]), v)
