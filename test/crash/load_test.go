@@ -98,7 +98,7 @@ func (h *history) begin(t *testing.T, opts []kgo.Opt, rng *rand.Rand, configs ma
 		l.wg.Go(func() { l.produce(ctx, cl, id, own) })
 	}
 	consumer := newClient(t, opts, kgo.ConsumerGroup(groupName), kgo.ConsumeTopics(loadTopics...), kgo.DisableAutoCommit(),
-		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.SessionTimeout(6*time.Second), kgo.HeartbeatInterval(100*time.Millisecond))
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.SessionTimeout(time.Second), kgo.HeartbeatInterval(100*time.Millisecond))
 	l.wg.Go(func() { l.consume(ctx, consumer) })
 	admin := newClient(t, opts, kgo.RequestRetries(2))
 	own := rand.New(rand.NewPCG(rng.Uint64(), 2))
@@ -160,16 +160,26 @@ func (l *load) produce(ctx context.Context, cl *kgo.Client, id int, rng *rand.Ra
 				l.records.Acked(p, v, r.Offset)
 				l.acks.Add(1)
 				l.reached()
-			case ctx.Err() == nil && !errors.Is(err, kgo.ErrClientClosed):
+			case ctx.Err() == nil && !gaveUp(err):
 				l.records.Refused(p, v, err)
 			}
 		})
 	}
 }
 
+// gaveUp says that it was the client which went away, or one that does not try
+// again after a connection that broke before its first answer.
+func gaveUp(err error) bool {
+	_, first := errors.AsType[*kgo.ErrFirstReadEOF](err)
+	return first || errors.Is(err, kgo.ErrClientClosed)
+}
+
 // consume reads in a group and commits what it has read.
 func (l *load) consume(ctx context.Context, cl *kgo.Client) {
-	defer cl.CloseAllowingRebalance()
+	defer func() {
+		_ = cl.LeaveGroupContext(ctx) // over already: there may be nobody to tell
+		cl.CloseAllowingRebalance()
+	}()
 	for ctx.Err() == nil {
 		fetches := cl.PollRecords(ctx, 200)
 		commit := map[string]map[int32]kgo.EpochOffset{}

@@ -94,6 +94,7 @@ func powerCuts(t *testing.T, d durability, rng *rand.Rand) {
 		if !d.offsets { // what was acknowledged may be gone: these clients could not go on
 			l.stop()
 		}
+		m.cutAgain(rng)
 		m.start()
 		m.born(hist)
 		if !d.offsets {
@@ -125,13 +126,18 @@ func (m *powered) start() {
 	m.n = n
 }
 
-// cut takes the power away, and maybe again while the next life begins.
+// cut takes the power away.
 func (m *powered) cut(rng *rand.Rand) {
 	m.t.Helper()
 	m.PowerCut(someCrash(rng))
 	old := m.n
 	m.n = nil
 	_ = inside.Stop(old) // on a disk and a network that are no more
+}
+
+// cutAgain takes it away while the next life begins, by chance.
+func (m *powered) cutAgain(rng *rand.Rand) {
+	m.t.Helper()
 	for rng.IntN(3) == 0 {
 		if err := m.Try(m.t.Context(), func() { pause(m.t.Context(), time.Duration(rng.IntN(25_000))*time.Microsecond) }, someCrash(rng)); err != nil {
 			m.t.Fatalf("start on what the power cut left: %v", err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gregor-mq/gregor/test/check"
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -60,22 +61,37 @@ func (h *history) verify(t *testing.T, opts []kgo.Opt, keep promise) {
 
 func (h *history) logEnds(ctx context.Context, adm *kadm.Client) (map[check.Partition]int64, error) {
 	var listed kadm.ListedOffsets
-	for {
-		var err error
+	err := settled(ctx, func() (err error) {
 		if listed, err = adm.ListEndOffsets(ctx, loadTopics...); err == nil {
 			err = listed.Error()
 		}
-		if err == nil {
-			break
-		}
-		// A leader may not know yet that it leads; what does not pass is wrong.
-		if !kerr.IsRetriable(err) || ctx.Err() != nil {
-			return nil, fmt.Errorf("list end offsets: %w", err)
-		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list end offsets: %w", err)
 	}
 	ends := map[check.Partition]int64{}
 	listed.Each(func(o kadm.ListedOffset) { ends[check.Partition{Topic: o.Topic, Index: o.Partition}] = o.Offset })
 	return ends, nil
+}
+
+// settled asks until the answer is none that asks to try again: a leader or a
+// coordinator may not know yet that it is one.
+func settled(ctx context.Context, ask func() error) error {
+	var before error
+	for {
+		err := ask()
+		switch {
+		case err == nil:
+			return nil
+		case ctx.Err() != nil && before != nil:
+			return fmt.Errorf("%w, after %w", err, before)
+		case !kerr.IsRetriable(err):
+			return err
+		}
+		before = err
+		pause(ctx, 10*time.Millisecond)
+	}
 }
 
 // readLog reads a partition from offset 0 to its end.
@@ -102,7 +118,13 @@ func readLog(ctx context.Context, opts []kgo.Opt, p check.Partition, end int64) 
 }
 
 func (h *history) verifyOffsets(ctx context.Context, adm *kadm.Client, ends map[check.Partition]int64, keep promise) []error {
-	committed, err := adm.FetchOffsets(ctx, groupName)
+	var committed kadm.OffsetResponses
+	err := settled(ctx, func() (err error) {
+		if committed, err = adm.FetchOffsets(ctx, groupName); err == nil {
+			err = committed.Error()
+		}
+		return err
+	})
 	if err != nil {
 		return []error{fmt.Errorf("fetch offsets of %s: %w", groupName, err)}
 	}

@@ -46,7 +46,7 @@ func (m *Machine) config() (*config.Broker, error) {
 	all := map[string]string{
 		"broker.id": "0", "listeners": "PLAINTEXT://" + Kafka, "log.dirs": "/data/logs",
 		"gregor.keeper.data.dir": "/data/keeper", "gregor.keeper.client.port": "2181", "gregor.keeper.max.client.connections": "0",
-		"offsets.topic.replication.factor": "1", "offsets.topic.num.partitions": "3", "group.initial.rebalance.delay.ms": "0",
+		"offsets.topic.replication.factor": "1", "offsets.topic.num.partitions": "3", "group.initial.rebalance.delay.ms": "0", "group.min.session.timeout.ms": "500",
 		"auto.create.topics.enable": "false", "log.segment.delete.delay.ms": "300",
 		// Leaders have nowhere to go, and the network may be cut.
 		"controlled.shutdown.enable": "false",

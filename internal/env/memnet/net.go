@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/gregor-mq/gregor/internal/env"
@@ -124,6 +127,9 @@ func (n *Net) Cut() {
 	n.mu.conns, n.mu.listeners = map[*conn]struct{}{}, map[netip.AddrPort]*listener{}
 	n.mu.Unlock()
 	for c := range conns {
+		c.cut.Store(true)
+	}
+	for c := range conns {
 		_ = c.Conn.Close() // a pipe's Close cannot fail
 	}
 }
@@ -139,6 +145,36 @@ type conn struct {
 	net.Conn
 	net           *Net
 	local, remote net.Addr
+	cut, closed   atomic.Bool // by Net.Cut, by Close
+}
+
+// Read implements net.Conn.
+func (c *conn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	return n, c.as("read", err)
+}
+
+// Write implements net.Conn.
+func (c *conn) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	return n, c.as("write", err)
+}
+
+// as gives a pipe's error the form that a socket's would have.
+func (c *conn) as(op string, err error) error {
+	switch {
+	case err == nil || errors.Is(err, os.ErrDeadlineExceeded):
+		return err
+	case c.closed.Load():
+		err = net.ErrClosed
+	case c.cut.Load():
+		err = syscall.ECONNRESET
+	case errors.Is(err, io.EOF):
+		return err
+	default:
+		err = syscall.EPIPE
+	}
+	return &net.OpError{Op: op, Net: "tcp", Source: c.local, Addr: c.remote, Err: err}
 }
 
 // LocalAddr implements net.Conn.
@@ -149,6 +185,7 @@ func (c *conn) RemoteAddr() net.Addr { return c.remote }
 
 // Close implements net.Conn.
 func (c *conn) Close() error {
+	c.closed.Store(true)
 	c.net.mu.Lock()
 	delete(c.net.mu.conns, c)
 	c.net.mu.Unlock()
