@@ -48,7 +48,8 @@ type Conn struct {
 	deadlineAt time.Time
 
 	// The writer's own: only who set mu.writing touches it.
-	out writeState
+	out      writeState
+	zeroCopy bool // spans can go straight from file to socket
 }
 
 // RemoteAddr returns the peer's address.

@@ -107,7 +107,7 @@ func (s *Server) accept(ctx context.Context, ln net.Listener, l Listener) error 
 
 // admit checks the limits of connections and starts the connection's loop.
 func (s *Server) admit(ctx context.Context, nc net.Conn, l Listener) {
-	c := &Conn{Listener: l, srv: s, nc: nc, peer: hostOf(nc.RemoteAddr())}
+	c := &Conn{Listener: l, srv: s, nc: nc, zeroCopy: true, peer: hostOf(nc.RemoteAddr())}
 	c.mu.decided.L = &c.mu.Mutex
 	c.ctx, c.cancel = context.WithCancelCause(ctx)
 	if why := s.register(c); why != "" {

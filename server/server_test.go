@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"runtime"
 	"strings"
 	"sync"
@@ -63,18 +64,24 @@ func (h *scripted) release(id string) {
 type memSpan struct {
 	b        []byte
 	released *int
+	f        env.File // nil: the bytes are nowhere else
 }
 
 func (s memSpan) Size() int { return len(s.b) }
 func (s memSpan) Release()  { *s.released++ }
+func (s memSpan) File() (env.File, int64, int) {
+	return s.f, 0, len(s.b)
+}
 func (s memSpan) ReadAt(p []byte, off int64) (int, error) {
 	return bytes.NewReader(s.b).ReadAt(p, off)
 }
 
-func fetched(records []byte) wire.Body {
+func fetched(records []byte) wire.Body { return fetchedFrom(records, nil) }
+
+func fetchedFrom(records []byte, f env.File) wire.Body {
 	var n int
 	data := wire.NewFetchResponsePartitionData()
-	data.Records.Hole = memSpan{records, &n}
+	data.Records.Hole = memSpan{b: records, released: &n, f: f}
 	return &wire.FetchResponse{Responses: []wire.FetchResponseFetchableTopicResponse{
 		{Topic: "t", Partitions: []wire.FetchResponsePartitionData{data}}}}
 }
@@ -229,27 +236,45 @@ func TestSpansAreReadIntoTheReply(t *testing.T) {
 	}
 }
 
-func TestLargeSpansAreWrittenInPieces(t *testing.T) {
+func TestLargeSpans(t *testing.T) {
 	large := make([]byte, 3*maxGather+17)
 	for i := range large {
 		large[i] = byte(i * 31)
 	}
-	f := start(t, nil)
-	c := f.dial(t)
-	send(t, c, frame(wire.KeyHeartbeat, 0, 1, "x"), frame(wire.KeyFetch, 4, 2, "hold-1"), frame(wire.KeyProduce, 3, 3, "silent"))
-	if got, _ := receive(t, c); got != 1 {
-		t.Fatalf("reply %d", got)
-	}
-	f.waitSeen(t, "x")
-	f.waitSeen(t, "hold-1")
-	f.held["hold-1"].ReplyFunc(func() wire.Body { return fetched(large) })
-	_, body := receive(t, c)
-	var resp wire.FetchResponse
-	if err := resp.Decode(body, 4); err != nil {
+	disk, name := env.Real().FS, t.TempDir()+"/segment"
+	file, err := disk.Open(name, os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if got := resp.Responses[0].Partitions[0].Records.Bytes; !bytes.Equal(got, large) {
-		t.Fatalf("%d bytes came, other than the %d sent", len(got), len(large))
+	defer file.Close()
+	if _, err := file.WriteAt(large, 0); err != nil {
+		t.Fatal(err)
+	}
+	for what, body := range map[string]func() wire.Body{
+		"written in pieces":       func() wire.Body { return fetched(large) },
+		"sent from their file":    func() wire.Body { return fetchedFrom(large, file) },
+		"small, read into memory": func() wire.Body { return fetchedFrom(large[:zeroCopyFrom-1], file) },
+	} {
+		t.Run(what, func(t *testing.T) {
+			f := start(t, nil)
+			c := f.dial(t)
+			send(t, c, frame(wire.KeyFetch, 4, 1, "hold-1"), frame(wire.KeyFetch, 4, 2, "hold-2"))
+			f.waitSeen(t, "hold-1")
+			f.waitSeen(t, "hold-2")
+			f.held["hold-2"].ReplyFunc(body)
+			f.held["hold-1"].ReplyFunc(body)
+			for range 2 {
+				_, got := receive(t, c)
+				var resp wire.FetchResponse
+				if err := resp.Decode(got, 4); err != nil {
+					t.Fatal(err)
+				}
+				records := resp.Responses[0].Partitions[0].Records.Bytes
+				if !bytes.Equal(records, large[:len(records)]) || len(records) < zeroCopyFrom-1 {
+					t.Fatalf("%d bytes came, other than those sent", len(records))
+				}
+			}
+		})
 	}
 }
 

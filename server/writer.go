@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/gregor-mq/gregor/internal/env"
 	"github.com/gregor-mq/gregor/wire"
 )
 
@@ -17,6 +18,9 @@ type Span interface {
 	wire.Hole
 	// ReadAt reads from byte off of the span, as io.ReaderAt.
 	ReadAt(p []byte, off int64) (int, error)
+	// File is the file and the range in it, for a zero-copy send; nil when
+	// there is none.
+	File() (f env.File, pos int64, n int)
 	// Release lets the segment go.
 	Release()
 }
@@ -156,13 +160,44 @@ func (c *Conn) append(b []byte) error {
 	return nil
 }
 
-// appendSpan gathers a span's bytes and lets it go.
+// zeroCopyFrom is the size from which a span is sent straight from its file:
+// below it the extra system call costs what the copy does.
+const zeroCopyFrom = 32 << 10
+
+// appendSpan sends a span, or gathers its bytes, and lets it go.
 func (c *Conn) appendSpan(h wire.Hole) error {
 	span, ok := h.(Span)
 	if !ok {
 		return fmt.Errorf("%w: %T is no span", errOurs, h)
 	}
 	defer span.Release()
+	if span.Size() >= zeroCopyFrom {
+		if err := c.sendSpan(span); !errors.Is(err, errors.ErrUnsupported) {
+			return err
+		}
+	}
+	return c.copySpan(span)
+}
+
+// sendSpan writes what was gathered and then the span from its file.
+func (c *Conn) sendSpan(span Span) error {
+	f, pos, n := span.File()
+	if f == nil || !c.zeroCopy {
+		return errors.ErrUnsupported
+	}
+	if err := c.write(*c.out.buf); err != nil {
+		return err
+	}
+	*c.out.buf = (*c.out.buf)[:0]
+	c.armWrite()
+	err := env.SendFile(c.nc, f, pos, n)
+	if errors.Is(err, errors.ErrUnsupported) {
+		c.zeroCopy = false
+	}
+	return tookNothing(err)
+}
+
+func (c *Conn) copySpan(span Span) error {
 	for off, size := 0, span.Size(); off < size; {
 		buf := *c.out.buf
 		n := min(size-off, cap(buf)-len(buf))
@@ -205,8 +240,16 @@ func (c *Conn) flush() bool {
 }
 
 func (c *Conn) write(b []byte) error {
+	if len(b) == 0 {
+		return nil
+	}
 	c.armWrite()
 	_, err := c.nc.Write(b)
+	return tookNothing(err)
+}
+
+// tookNothing names the limit behind a write that ran into its deadline.
+func tookNothing(err error) error {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return fmt.Errorf("%w: peer took no bytes within connections.max.idle.ms", errFrame)
 	}
