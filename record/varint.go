@@ -5,9 +5,16 @@ package record
 
 // varint reads a 32-bit varint of b at i and returns the index behind it, or -1.
 func varint(b []byte, i int) (int32, int) {
-	if uint(i) < uint(len(b)) && b[i] < 0x80 {
-		u := uint32(b[i])
-		return int32(u>>1) ^ -int32(u&1), i + 1
+	// Two bytes hold the lengths and offsets of nearly all records.
+	if j := i + 1; i >= 0 && j < len(b) {
+		u, next := uint32(b[i]), uint32(b[j])
+		if u < 0x80 {
+			return int32(u>>1) ^ -int32(u&1), j
+		}
+		if next < 0x80 {
+			u = u&0x7f | next<<7
+			return int32(u>>1) ^ -int32(u&1), j + 1
+		}
 	}
 	return varintSlow(b, i)
 }
