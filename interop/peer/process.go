@@ -75,12 +75,7 @@ func start(s Scope, name, bin string, args []string, stdin string) *Process {
 		p.cmd.Wait() // the state is kept in cmd
 		close(p.done)
 	}()
-	s.Cleanup(func() {
-		p.kill()
-		if s.Failed() {
-			s.Logf("%s wrote last:\n%s", name, p.tail())
-		}
-	})
+	s.Cleanup(p.kill)
 	return p
 }
 
@@ -154,8 +149,14 @@ func (p *Process) tail() string {
 }
 
 // await polls until ready returns nil, the program ends, or too long passed.
+// A failed test shows what a program that somebody waited for said last.
 func (p *Process) await(s Scope, ready func() error) {
 	s.Helper()
+	s.Cleanup(func() {
+		if s.Failed() {
+			s.Logf("%s wrote last:\n%s", p.name, p.tail())
+		}
+	})
 	deadline := time.After(startWithin)
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()

@@ -34,7 +34,7 @@ func ZooKeeper(s Scope, version string, o ZooKeeperOptions) *Ensemble {
 	s.Helper()
 	z, config := newEnsemble(s, o)
 	z.run = func(s Scope) *Process {
-		jvm := []string{"-Xmx256m", "-Dzookeeper.extendedTypesEnabled=true", "-Dlogback.configurationFile=" + logback(s, "INFO")}
+		jvm := []string{"-Xmx256m", "-Dlogback.configurationFile=" + logback(s, "INFO")}
 		return java(s, "zookeeper-"+version, Jars(s, "zookeeper-"+version), jvm,
 			"org.apache.zookeeper.server.ZooKeeperServerMain", []string{config(s)}, "")
 	}
@@ -57,6 +57,7 @@ func newEnsemble(s Scope, o ZooKeeperOptions) (*Ensemble, func(Scope) string) {
 		"tickTime":               "2000",
 		"maxClientCnxns":         "0",
 		"admin.enableServer":     "false",
+		"extendedTypesEnabled":   "true",
 		"4lw.commands.whitelist": "*",
 	}
 	maps.Copy(p, o.Properties)
