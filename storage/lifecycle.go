@@ -132,6 +132,16 @@ func (l *Log) Abandon() {
 // caller hands the result to Dir.RemovePartition after file.delete.delay.ms;
 // Spans that are held stay readable.
 func (l *Log) Delete() (PartitionDir, error) {
+	p, err := l.DeleteUnsynced()
+	if err == nil {
+		err = l.dir.Sync()
+	}
+	return p, err
+}
+
+// DeleteUnsynced is Delete without making the new name durable: whoever deletes
+// many logs calls Dir.Sync once behind them.
+func (l *Log) DeleteUnsynced() (PartitionDir, error) {
 	l.flush.Lock()
 	defer l.flush.Unlock()
 	l.mu.Lock()
@@ -151,8 +161,10 @@ func (l *Log) Rename(kind PartitionKind) error {
 	defer l.flush.Unlock()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	_, err := l.moveLocked(kind)
-	return err
+	if _, err := l.moveLocked(kind); err != nil {
+		return err
+	}
+	return l.dir.Sync()
 }
 
 func (l *Log) moveLocked(kind PartitionKind) (PartitionDir, error) {
@@ -168,9 +180,6 @@ func (l *Log) moveLocked(kind PartitionKind) (PartitionDir, error) {
 		return p, l.fail("rename", err)
 	}
 	l.path.Store(&to)
-	if err := l.fs().SyncDir(l.dir.path); err != nil {
-		return p, l.fail("rename", err)
-	}
 	return p, nil
 }
 
