@@ -67,43 +67,46 @@ func (m *Manager) Append(req *AppendRequest, done func(AppendResult)) {
 		done(failed(m.missing(PartitionName{Topic: req.Topic, Partition: req.Partition}, false)))
 		return
 	}
-	res, size := p.append(req)
-	if res.Err != nil {
+	info, epoch, err := p.append(req)
+	if err != nil {
+		done(failed(m.observe(err)))
+		return
+	}
+	res := AppendResult{BaseOffset: info.FirstOffset, LastOffset: info.LastOffset, LogAppendTime: info.LogAppendTime, LogStart: info.StartOffset}
+	if info.Rolled {
+		m.flushSoon(p.log)
+	}
+	if info.Duplicate {
+		info.Bytes = 0
+	}
+	p.advance(info.Bytes)
+	after := res.LastOffset + 1
+	if req.Acks != AcksAll || p.log.HighWatermark() >= after {
 		done(res)
 		return
 	}
-	p.advance(size)
-	if req.Acks != AcksAll {
-		done(res)
-		return
-	}
-	p.await(&ackWait{after: res.LastOffset + 1, result: res, done: done}, req.Timeout)
+	p.await(&ackWait{after: after, result: res, done: done}, epoch, req.Timeout)
 }
 
-func (p *Partition) append(req *AppendRequest) (res AppendResult, size int) {
+// append writes while this broker leads; epoch is the leader epoch of it. Its
+// error is for observe, which must not run under the lock.
+func (p *Partition) append(req *AppendRequest) (info storage.AppendInfo, epoch int32, err error) {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
+	epoch = p.mu.leaderEpoch
 	if err := p.checkLeaderLocked(AnyEpoch); err != nil {
-		return failed(err), 0
+		return info, epoch, err
 	}
-	if req.LeaderEpoch != AnyEpoch && req.LeaderEpoch != p.mu.leaderEpoch {
-		return failed(wire.CodeNotLeaderOrFollower), 0
+	if req.LeaderEpoch != AnyEpoch && req.LeaderEpoch != epoch {
+		return info, epoch, wire.CodeNotLeaderOrFollower
 	}
 	if req.Acks == AcksAll && len(p.mu.isr) < p.minISRLocked() {
-		return failed(wire.CodeNotEnoughReplicas), 0
+		return info, epoch, wire.CodeNotEnoughReplicas
 	}
-	info, err := p.log.AppendLeader(req.Records, storage.AppendOptions{
-		LeaderEpoch: p.mu.leaderEpoch, Now: p.m.env.Clock.Now(), Origin: req.Origin,
+	info, err = p.log.AppendLeader(req.Records, storage.AppendOptions{
+		LeaderEpoch: epoch, Now: p.m.env.Clock.Now(), Origin: req.Origin,
 	})
-	if err != nil {
-		return failed(p.m.observe(err)), 0
-	}
-	if info.Rolled {
-		p.m.flushSoon(p.log)
-	}
-	return AppendResult{
-		BaseOffset: info.FirstOffset, LastOffset: info.LastOffset, LogAppendTime: info.LogAppendTime, LogStart: info.StartOffset,
-	}, info.Bytes
+	return info, epoch, err
 }
 
 // minISRLocked is min.insync.replicas, bounded by the replication factor.
@@ -111,32 +114,59 @@ func (p *Partition) minISRLocked() int {
 	return min(p.minISR, max(len(p.mu.replicas), 1))
 }
 
+// alone reports that this broker decides about the watermark by itself.
+// Replicas of other brokers in the ISR report how far they are with their
+// fetches.
+func (p *Partition) alone() bool {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return p.mu.role == roleLeader && len(p.mu.isr) == 1 && p.mu.isr[0] == p.m.cfg.BrokerID && p.minISRLocked() <= 1
+}
+
 // advance raises the high watermark as far as the in-sync replicas allow, and
 // tells those who wait. size is how many bytes were appended.
 func (p *Partition) advance(size int) {
-	p.mu.RLock()
-	// Replicas of other brokers report how far they are with their fetches;
-	// this broker alone in the ISR decides by itself.
-	alone := p.mu.role == roleLeader && len(p.mu.isr) == 1 && p.mu.isr[0] == p.m.cfg.BrokerID && p.minISRLocked() <= 1
-	p.mu.RUnlock()
-	if !alone {
-		return
-	}
+	told := news{bytes: [...]int{viewEnd: size}}
+	alone := p.alone()
+	var done []*ackWait
 	p.water.Lock()
-	next := p.log.EndOffset()
-	if next <= p.log.HighWatermark() {
-		p.water.Unlock()
-		return
+	p.water.above += size
+	if alone {
+		next := p.log.EndOffset()
+		if next > p.log.HighWatermark() {
+			p.log.SetHighWatermark(next)
+			done = p.passedLocked(next)
+			p.m.watermarkMoved(p.log.Dir())
+			// Bytes that a former leadership left were counted by nobody.
+			told.urgent = p.water.above == 0
+		}
+		told.bytes[viewWatermark] = p.water.above
+		told.bytes[viewStable] = p.stableLocked(p.water.above)
+		p.water.above = 0
 	}
-	p.log.SetHighWatermark(next)
-	done := p.passedLocked(next)
 	p.water.Unlock()
-	p.m.watermarkMoved(p.log.Dir())
 	for _, w := range done {
 		w.timer.Stop()
 		w.done(w.result)
 	}
-	p.notify(size, false)
+	if told != (news{}) {
+		p.notify(told)
+	}
+}
+
+// stableLocked is how many bytes a read_committed reader can see more: none
+// while the last stable offset stands, all that was held back when it moves.
+// (The latter may say too much; the fetch then answers early.) n bytes came
+// below the watermark.
+func (p *Partition) stableLocked(n int) int {
+	p.water.held += n
+	stable, err := p.log.LastStableOffset()
+	if err != nil || stable <= p.water.stable {
+		return 0 // a reader meets the error itself
+	}
+	p.water.stable = stable
+	n, p.water.held = p.water.held, 0
+	return n
 }
 
 // passedLocked takes out the produce requests that the watermark has passed.
@@ -156,12 +186,9 @@ func (p *Partition) passedLocked(hw int64) []*ackWait {
 	return done
 }
 
-// await parks a produce request until the watermark passes it.
-func (p *Partition) await(w *ackWait, timeout time.Duration) {
-	if p.log.HighWatermark() >= w.after {
-		w.done(w.result)
-		return
-	}
+// await parks a produce request until the watermark passes it. epoch is the
+// leader epoch that it was appended in.
+func (p *Partition) await(w *ackWait, epoch int32, timeout time.Duration) {
 	p.water.Lock()
 	if p.log.HighWatermark() >= w.after {
 		p.water.Unlock()
@@ -175,6 +202,24 @@ func (p *Partition) await(w *ackWait, timeout time.Duration) {
 	})
 	p.water.waiting = append(p.water.waiting, w)
 	p.water.Unlock()
+	// A change of role fails those it finds waiting: look whether it came before.
+	if err := p.stillLeads(epoch); err != nil && p.withdraw(w) {
+		w.timer.Stop()
+		w.done(failed(err))
+	}
+}
+
+// stillLeads reports whether this broker has led since an epoch.
+func (p *Partition) stillLeads(epoch int32) error {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	if err := p.checkLeaderLocked(AnyEpoch); err != nil {
+		return err
+	}
+	if p.mu.ledSince > epoch {
+		return wire.CodeNotLeaderOrFollower
+	}
+	return nil
 }
 
 // withdraw removes w; it reports whether it was still waiting.

@@ -26,6 +26,9 @@ type ReplicaDescription struct {
 // for; nil asks for all.
 func (m *Manager) DescribeDirs(want func(topic string, partition int32) bool) []DirDescription {
 	var out []DirDescription
+	for _, d := range m.cfg.Missing {
+		out = append(out, DirDescription{Path: d.Path, Err: d.Err, TotalBytes: -1, UsableBytes: -1})
+	}
 	for _, d := range m.dirs {
 		desc := DirDescription{Path: d.Path(), TotalBytes: -1, UsableBytes: -1}
 		if err := d.Failed(); err != nil {
@@ -50,39 +53,37 @@ func (m *Manager) DescribeDirs(want func(topic string, partition int32) bool) []
 
 // UpdateTopic gives the replicas of a topic its new configuration.
 func (m *Manager) UpdateTopic(topic string) {
-	cfg := m.cfg.Topic(topic)
-	m.mu.RLock()
-	var parts []*Partition
-	for _, p := range m.mu.topics[topic] {
-		parts = append(parts, p)
-	}
-	m.mu.RUnlock()
-	for _, p := range parts {
-		p.mu.Lock()
-		p.minISR = cfg.MinISR
-		p.mu.Unlock()
-		p.log.SetConfig(cfg.Storage)
-	}
-	m.control.Lock()
-	defer m.control.Unlock()
-	for key, l := range m.unclaimed {
-		if key.topic == topic {
-			l.SetConfig(cfg.Storage)
-		}
-	}
+	m.update(func(name string) bool { return name == topic })
 }
 
 // UpdateAll gives every replica its configuration anew, after the broker's own
 // defaults changed.
 func (m *Manager) UpdateAll() {
+	m.update(func(string) bool { return true })
+}
+
+func (m *Manager) update(want func(topic string) bool) {
+	// A partition that is being made meanwhile has either the new
+	// configuration already, or is in the table when control is free.
+	m.control.Lock()
+	defer m.control.Unlock()
+	m.each(func(p *Partition) {
+		if !want(p.key.topic) {
+			return
+		}
+		cfg := m.cfg.Topic(p.key.topic)
+		p.mu.Lock()
+		p.minISR = cfg.MinISR
+		p.mu.Unlock()
+		p.log.SetConfig(cfg.Storage)
+		p.advance(0) // a lower min.insync.replicas may let the watermark go on
+	})
 	m.mu.RLock()
-	topics := make([]string, 0, len(m.mu.topics))
-	for t := range m.mu.topics {
-		topics = append(topics, t)
-	}
-	m.mu.RUnlock()
-	for _, t := range topics {
-		m.UpdateTopic(t)
+	defer m.mu.RUnlock()
+	for key, l := range m.mu.unclaimed {
+		if want(key.topic) {
+			l.SetConfig(m.cfg.Topic(key.topic).Storage)
+		}
 	}
 }
 

@@ -1,8 +1,10 @@
 package replica
 
 import (
+	"sync"
 	"time"
 
+	"github.com/gregor-mq/gregor/internal/env"
 	"github.com/gregor-mq/gregor/storage"
 	"github.com/gregor-mq/gregor/storage/index"
 	"github.com/gregor-mq/gregor/wire"
@@ -74,6 +76,8 @@ type FetchedPartition struct {
 	Span storage.Span
 	// FetchOffset is what was asked for.
 	FetchOffset int64
+	// withheld says that there are records which the limits kept out.
+	withheld bool
 }
 
 // Pending is a parked fetch.
@@ -82,63 +86,126 @@ type Pending struct {
 	p *parked
 }
 
-// Cancel drops the fetch without an answer: its connection is gone.
+// Cancel drops the fetch without an answer: its connection is gone. It may come
+// at any time, before or after the fetch was woken.
 func (p *Pending) Cancel() {
 	if p.f.set.unpark(p.p) {
 		p.p.timer.Stop()
-		p.f.end()
 	}
+	p.f.op.Lock()
+	defer p.f.op.Unlock()
+	p.f.end()
 }
 
 // fetch is one request in work over its interest.
 type fetch struct {
-	m       *Manager
-	req     *FetchRequest
-	set     *interest
+	m   *Manager
+	req *FetchRequest
+	set *interest
+	// op is held while the request reads, not while it waits: the session's,
+	// or its own.
+	op      *sync.Mutex
 	session *session // nil without a session
+	epoch   int32    // of the session after this request
 	full    bool     // the reply names every partition, changed or not
+
 	// A fetch without a session subscribes to its partitions only when it
 	// must wait: most find something at once.
 	entries    []*entry
 	subscribed bool
+	ended      bool
+	own        struct {
+		sync.Mutex
+		interest
+	}
 }
 
 // Fetch reads what is there. When it is enough (or an error, or MaxWait is 0)
 // the result is returned at once. Otherwise the fetch is parked and wake is
-// called once, later: the caller then gets the result from resume, on a
-// goroutine where reading may take its time.
+// called once, later, with no lock held that a result needs: the caller then
+// gets the result from resume, on a goroutine where reading may take its time.
 func (m *Manager) Fetch(req *FetchRequest, wake func(resume func() *FetchResult)) (*FetchResult, *Pending) {
-	f, refused := m.openFetch(req)
-	if refused != nil {
+	f, code := m.openFetch(req)
+	if code != wire.CodeNone {
+		return &FetchResult{Code: code}, nil
+	}
+	f.op.Lock()
+	defer f.op.Unlock()
+	if refused := f.begin(); refused != nil {
 		return refused, nil
 	}
-	if f.session != nil {
-		f.session.op.Lock()
-		defer f.session.op.Unlock()
-	}
 	for {
-		found, bytes, urgent := f.read()
-		if urgent || bytes >= req.MinBytes || req.MaxWait <= 0 || f.idle() {
+		found := f.read()
+		if found.urgent || found.bytes >= f.minBytes() || req.MaxWait <= 0 || f.idle() {
 			return f.result(found), nil
 		}
-		back := f.release(found)
+		unread, read := f.release(found)
 		if f.subscribe() {
-			f.set.putBack(back)
+			f.set.putBack(unread, read)
 			continue // what came before the subscription is seen now
 		}
-		p := &parked{minBytes: req.MinBytes}
+		p := &parked{view: req.view(), minBytes: f.minBytes(), bytes: found.bytes}
 		p.wake = func() { wake(f.resume) }
-		p.timer = m.env.Clock.AfterFunc(req.MaxWait, func() {
-			if f.set.unpark(p) {
-				p.wake()
-			}
-		})
-		if f.set.park(p, bytes, back) {
+		if f.set.park(p, unread, read, func() env.Timer { return m.env.Clock.AfterFunc(req.MaxWait, f.expire(p)) }) {
 			return nil, &Pending{f: f, p: p}
 		}
-		p.timer.Stop()
-		f.set.putBack(back)
 	}
+}
+
+// expire answers the fetch with what is there when its time is over.
+func (f *fetch) expire(p *parked) func() {
+	return func() {
+		if f.set.unpark(p) {
+			p.wake()
+		}
+	}
+}
+
+// minBytes is never more than may be returned.
+func (f *fetch) minBytes() int { return min(f.req.MinBytes, f.req.MaxBytes) }
+
+func (r *FetchRequest) view() view {
+	switch {
+	case r.ReplicaID >= 0:
+		return viewEnd
+	case r.Isolation == ReadCommitted:
+		return viewStable
+	}
+	return viewWatermark
+}
+
+// begin brings the session up to date with the request; the result is not nil
+// when nothing is to be read.
+func (f *fetch) begin() *FetchResult {
+	if f.session == nil {
+		return nil
+	}
+	if res := f.overtaken(); res != nil {
+		return res
+	}
+	f.set.wakeParked()
+	f.session.update(f.m, f.req)
+	if len(f.session.entries) == 0 {
+		// Nothing would ever wake it. As Kafka: a session of no partitions ends.
+		f.session.closed = true
+		f.m.removeSession(f.session)
+		return &FetchResult{}
+	}
+	return nil
+}
+
+// overtaken answers a request whose session has ended, or that a later request
+// of the session has replaced; what it wanted is for that one to read.
+func (f *fetch) overtaken() *FetchResult {
+	switch {
+	case f.session == nil:
+		return nil
+	case f.session.closed:
+		return &FetchResult{Code: wire.CodeFetchSessionIDNotFound}
+	case f.session.epoch.Load() != f.epoch:
+		return &FetchResult{Code: wire.CodeInvalidFetchSessionEpoch, SessionID: f.session.id}
+	}
+	return nil
 }
 
 // subscribe makes the partitions of a fetch without a session mark it; it
@@ -158,129 +225,141 @@ func (f *fetch) subscribe() bool {
 
 // resume reads again after the wake-up; what is there now is the answer.
 func (f *fetch) resume() *FetchResult {
-	if f.session != nil {
-		f.session.op.Lock()
-		defer f.session.op.Unlock()
+	f.op.Lock()
+	defer f.op.Unlock()
+	if f.ended {
+		return &FetchResult{} // nobody will see it
 	}
-	found, _, _ := f.read()
-	return f.result(found)
+	if res := f.overtaken(); res != nil {
+		return res
+	}
+	return f.result(f.read())
 }
 
 // idle reports a fetch that names no partition: nothing would ever wake it.
-func (f *fetch) idle() bool {
-	if f.session != nil {
-		return len(f.session.entries) == 0
-	}
-	return len(f.entries) == 0
+func (f *fetch) idle() bool { return f.session == nil && len(f.entries) == 0 }
+
+// readings is what one pass over the dirty entries found.
+type readings struct {
+	from   []*entry // whose partition parts[i] is
+	parts  []FetchedPartition
+	more   []bool   // from[i] has records that did not fit, or an error
+	unread []*entry // not reached
+	bytes  int
+	urgent bool // something must be answered at once
 }
 
-// reading is one entry with what was found.
-type reading struct {
-	e   *entry
-	out FetchedPartition
-}
-
-// read looks at the dirty entries in order until the reply is full. urgent
-// reports something that must be answered at once.
-func (f *fetch) read() (found []reading, bytes int, urgent bool) {
-	left := f.req.MaxBytes
+// read looks at the dirty entries in order until the reply is full.
+func (f *fetch) read() *readings {
 	entries := f.set.take()
-	found = make([]reading, 0, len(entries))
-	var again []*entry
+	r := &readings{from: make([]*entry, 0, len(entries)), parts: make([]FetchedPartition, 0, len(entries)), more: make([]bool, 0, len(entries))}
+	left := f.req.MaxBytes
 	for i, e := range entries {
-		if left <= 0 && bytes > 0 && !f.full {
-			again = append(again, entries[i:]...)
+		if left <= 0 && r.bytes > 0 && !f.full {
+			r.unread = entries[i:]
 			break
 		}
-		found = append(found, reading{e: e})
-		out := &found[len(found)-1].out
-		f.readOne(e, out, max(left, 0), f.req.WholeBatches && bytes == 0)
-		bytes += out.Span.Size()
-		left -= out.Span.Size()
-		urgent = urgent || out.Err != nil
-		if out.Span.Size() > 0 || out.Err != nil || left <= 0 {
-			again = append(again, e) // there may be more
+		if e.forgotten {
+			continue
 		}
+		r.from = append(r.from, e)
+		r.parts = append(r.parts, FetchedPartition{})
+		out := &r.parts[len(r.parts)-1]
+		more := f.readOne(e, out, max(left, 0), f.req.WholeBatches && r.bytes == 0)
+		r.more = append(r.more, more)
+		r.bytes += out.Span.Size()
+		left -= out.Span.Size()
+		r.urgent = r.urgent || out.Err != nil
 	}
-	f.set.putBack(again)
-	return found, bytes, urgent
+	return r
 }
 
-func (f *fetch) readOne(e *entry, out *FetchedPartition, left int, minOne bool) {
+// readOne reads one partition; more reports that it is to be looked at again
+// even if nothing happens to it.
+func (f *fetch) readOne(e *entry, out *FetchedPartition, left int, minOne bool) (more bool) {
 	out.PartitionName, out.FetchOffset = e.want.PartitionName, e.want.Offset
-	if e.part == nil {
-		f.resolve(e)
-	}
-	if e.part == nil {
+	if f.resolve(e); e.part == nil {
 		out.Err = f.m.missing(e.want.PartitionName, f.req.ByID)
 	} else {
 		out.Topic, out.TopicID = e.part.key.topic, e.part.topicID()
-		out.Err = e.part.read(readRequest{
+		more, out.Err = e.part.read(readRequest{
 			offset: e.want.Offset, maxBytes: min(left, e.want.MaxBytes), minOne: minOne,
-			leaderEpoch: e.want.LeaderEpoch, isolation: f.req.Isolation, replica: f.req.ReplicaID,
+			leaderEpoch: e.want.LeaderEpoch, view: f.req.view(),
 		}, out)
+		if out.Err != nil && e.part.gone() {
+			out.Err = f.m.missing(e.want.PartitionName, f.req.ByID)
+		}
 	}
 	if out.Err == nil {
-		return
+		return more
 	}
 	out.HighWatermark, out.LastStable, out.LogStart = -1, -1, -1
-	if e.part != nil && e.part.gone() {
-		e.part.unsubscribe(e)
-		e.part = nil
-	}
+	return true
 }
 
-// resolve looks the partition up again: it may have come to this broker.
+// resolve looks a partition up again that was not here, or was deleted: it may
+// have come to this broker, or have been made anew.
 func (f *fetch) resolve(e *entry) {
-	if e.part = f.m.find(e.want.PartitionName, f.req.ByID); e.part == nil {
+	if e.part != nil && !e.part.gone() {
 		return
 	}
-	if f.session != nil || f.subscribed {
+	e.detach()
+	if e.part = f.m.find(e.want.PartitionName, f.req.ByID); e.part != nil && (f.session != nil || f.subscribed) {
 		e.part.subscribe(e)
 	}
 }
 
+// changed reports what an incremental reply must tell of a partition: records,
+// an error or its end, a moved watermark or log start.
+func (e *entry) changed(out *FetchedPartition) bool {
+	return out.Err != nil || e.sentFailed || out.Span.Size() > 0 || e.sentHW != out.HighWatermark || e.sentStart != out.LogStart
+}
+
 // release gives spans back before the fetch is parked, and returns the entries
-// to look at again: those that had records, and in a full reply all.
-func (f *fetch) release(found []reading) []*entry {
-	var back []*entry
-	for _, r := range found {
-		r.out.Span.Release()
-		if f.full || r.out.Span.Size() > 0 {
-			back = append(back, r.e)
+// to look at again: what the reply must tell in the end.
+func (f *fetch) release(r *readings) (unread, read []*entry) {
+	for i, e := range r.from {
+		if f.full || r.more[i] || e.changed(&r.parts[i]) {
+			read = append(read, e)
 		}
+		r.parts[i].Span.Release()
 	}
-	return back
+	return r.unread, read
 }
 
 // result keeps what the client must hear: all partitions in a full reply, else
-// those with records, an error, or a moved watermark or log start.
-func (f *fetch) result(found []reading) *FetchResult {
-	res := &FetchResult{Partitions: make([]FetchedPartition, 0, len(found))}
-	for _, r := range found {
-		e, failed := r.e, r.out.Err != nil
-		news := failed || e.sentFailed || r.out.Span.Size() > 0 ||
-			e.sentHW != r.out.HighWatermark || e.sentStart != r.out.LogStart
-		if f.full || news {
-			res.Partitions = append(res.Partitions, r.out)
-			e.sentFailed, e.sentHW, e.sentStart = failed, r.out.HighWatermark, r.out.LogStart
+// those that changed.
+func (f *fetch) result(r *readings) *FetchResult {
+	unread, read := r.unread, []*entry(nil)
+	kept := r.parts[:0]
+	for i, e := range r.from {
+		out := &r.parts[i]
+		switch {
+		case r.more[i] && out.Span.Size() == 0 && out.Err == nil:
+			unread = append(unread[:len(unread):len(unread)], e) // its first batch did not fit
+		case r.more[i]:
+			read = append(read, e)
+		}
+		if f.full || e.changed(out) {
+			e.sentFailed, e.sentHW, e.sentStart = out.Err != nil, out.HighWatermark, out.LogStart
+			kept = append(kept, *out)
 		}
 	}
+	res := &FetchResult{Partitions: kept}
 	if f.session != nil {
+		f.set.putBack(unread, read)
 		res.SessionID = f.session.id
 	}
 	f.end()
 	return res
 }
 
-// end lets the partitions forget a fetch without a session.
+// end lets the partitions forget a fetch without a session; op is held.
 func (f *fetch) end() {
-	if !f.subscribed {
-		return
-	}
-	for _, e := range f.entries {
-		if e.part != nil {
-			e.part.unsubscribe(e)
+	f.ended = true
+	if f.subscribed {
+		for _, e := range f.entries {
+			e.detach()
 		}
 	}
 }

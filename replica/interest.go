@@ -6,25 +6,25 @@ import (
 	"github.com/gregor-mq/gregor/internal/env"
 )
 
-// interest is what one fetch (or one fetch session) wants to read. It stands
-// in the subscriber list of each of its partitions, which mark it when they
+// interest is what one fetch (or one fetch session) wants to read. Its entries
+// stand in the subscriber lists of their partitions, which mark them when they
 // have something new, so that a fetch over 5,000 idle partitions and 10 busy
 // ones looks at 10.
 type interest struct {
 	mu struct {
 		sync.Mutex
-		dirty  []*entry // to look at, oldest first
+		dirty  []*entry // to look at, in this order
 		parked *parked  // a fetch that waits for more
-		bytes  int      // appended since it was parked
 	}
 }
 
-// entry is one partition of an interest. Its fields belong to whoever works on
-// the interest's request, but for dirty, which interest.mu guards, and the
-// links, which Partition.subs guards.
+// entry is one partition of an interest. Its fields belong to who holds the op
+// lock of the fetch or session, but for dirty, which interest.mu guards, and
+// the links, which Partition.subs guards.
 type entry struct {
 	set        *interest
 	dirty      bool
+	forgotten  bool // the session dropped it: it may still be among the dirty
 	want       FetchPartition
 	part       *Partition // nil while unknown here
 	prev, next *entry     // the partition's subscriber list
@@ -40,44 +40,81 @@ func newEntry(set *interest, want FetchPartition) *entry {
 	return &entry{set: set, want: want, sentHW: -2, sentStart: -2}
 }
 
-// parked is one fetch that found too little.
-type parked struct {
-	minBytes int
-	timer    env.Timer
-	wake     func()
+// detach lets the partition forget the entry.
+func (e *entry) detach() {
+	if e.part != nil {
+		e.part.unsubscribe(e)
+		e.part = nil
+	}
 }
 
-// mark notes that e's partition changed; n is how many bytes became readable,
-// and urgent wakes the fetch whatever it waits for (an error, a new leader).
-func (e *entry) mark(n int, urgent bool) {
-	s := e.set
-	s.mu.Lock()
-	if !e.dirty {
-		e.dirty = true
-		s.mu.dirty = append(s.mu.dirty, e)
-	}
-	p := s.mu.parked
-	s.mu.bytes += n
-	if p == nil || s.mu.bytes < p.minBytes && !urgent {
-		s.mu.Unlock()
-		return
-	}
-	s.mu.parked = nil
-	s.mu.Unlock()
+// view is what a reader may see of a partition, which decides what is news.
+type view uint8
+
+const (
+	viewWatermark view = iota // up to the high watermark
+	viewStable                // up to the last stable offset
+	viewEnd                   // all: a follower
+)
+
+// news tells how many bytes became readable in each view. urgent wakes a fetch
+// whatever it waits for: an error, another leader.
+type news struct {
+	bytes  [viewEnd + 1]int
+	urgent bool
+}
+
+// parked is one fetch that found too little.
+type parked struct {
+	view     view
+	minBytes int
+	bytes    int // what is known to be readable; guarded by interest.mu
+	timer    env.Timer
+	wake     func()
+	next     *parked // in the list of those that one notify wakes
+}
+
+// fire answers a fetch that is parked no more.
+func (p *parked) fire() {
 	p.timer.Stop()
 	p.wake()
 }
 
-// wakeParked answers a parked fetch with what is there: another request of the
-// same session arrived, so nobody waits for more.
+func (s *interest) addLocked(e *entry) {
+	if !e.dirty && !e.forgotten {
+		e.dirty = true
+		s.mu.dirty = append(s.mu.dirty, e)
+	}
+}
+
+// mark notes that e's partition changed. It returns the fetch that has enough
+// now, for the caller to fire when it holds no lock.
+func (e *entry) mark(n *news) *parked {
+	s := e.set
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.addLocked(e)
+	p := s.mu.parked
+	if p == nil {
+		return nil
+	}
+	p.bytes += n.bytes[p.view]
+	if p.bytes < p.minBytes && !n.urgent {
+		return nil
+	}
+	s.mu.parked = nil
+	return p
+}
+
+// wakeParked answers a parked fetch: another request of the same session
+// arrived, or the session ends, so nobody waits for more.
 func (s *interest) wakeParked() {
 	s.mu.Lock()
 	p := s.mu.parked
 	s.mu.parked = nil
 	s.mu.Unlock()
 	if p != nil {
-		p.timer.Stop()
-		p.wake()
+		p.fire()
 	}
 }
 
@@ -94,32 +131,45 @@ func (s *interest) take() []*entry {
 	return out
 }
 
-// putBack makes entries dirty again, behind what was marked meanwhile: those
-// not reached because the reply was full come after the others next time.
-func (s *interest) putBack(entries []*entry) {
+// putBack makes entries dirty again. Those that were not reached, because the
+// reply was full, come before all others next time; those that gave something
+// come last, so that no partition keeps the others from being read.
+func (s *interest) putBack(unread, read []*entry) {
+	if len(unread)+len(read) == 0 {
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, e := range entries {
-		if !e.dirty {
-			e.dirty = true
-			s.mu.dirty = append(s.mu.dirty, e)
+	s.putBackLocked(unread, read)
+}
+
+func (s *interest) putBackLocked(unread, read []*entry) {
+	marked := s.mu.dirty
+	if len(unread) > 0 {
+		s.mu.dirty = make([]*entry, 0, len(unread)+len(marked)+len(read))
+		for _, e := range unread {
+			s.addLocked(e)
 		}
+		s.mu.dirty = append(s.mu.dirty, marked...)
+	}
+	for _, e := range read {
+		s.addLocked(e)
 	}
 }
 
-// park waits for more, unless something changed since take. have is how many
-// bytes the entries in back hold already; they are looked at again then.
-func (s *interest) park(p *parked, have int, back []*entry) bool {
+// park waits for more, unless something changed since take; start makes the
+// timer, under the lock, so that the timer finds the fetch parked. What was
+// found is looked at again when it is woken.
+func (s *interest) park(p *parked, unread, read []*entry, start func() env.Timer) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.mu.dirty) > 0 {
+	changed := len(s.mu.dirty) > 0
+	s.putBackLocked(unread, read)
+	if changed {
 		return false
 	}
-	for _, e := range back {
-		e.dirty = true
-		s.mu.dirty = append(s.mu.dirty, e)
-	}
-	s.mu.parked, s.mu.bytes = p, have
+	p.timer = start()
+	s.mu.parked = p
 	return true
 }
 

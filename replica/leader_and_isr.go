@@ -40,16 +40,14 @@ func (m *Manager) LeaderAndIsr(req *wire.LeaderAndIsrRequest) *wire.LeaderAndIsr
 	return resp
 }
 
-// errStopping answers what waits when the broker stops: clients go elsewhere.
-var errStopping = wire.CodeNotLeaderOrFollower
-
 // admit checks the epochs of a controller's request. A broker epoch above ours
-// is accepted: the controller may know of our registration before we do.
+// is accepted: the controller may know of our registration before we do. control
+// is held.
 func (m *Manager) admit(controllerEpoch int32, brokerEpoch int64) wire.Code {
 	if brokerEpoch >= 0 && brokerEpoch < m.brokerEpoch.Load() {
 		return wire.CodeStaleBrokerEpoch
 	}
-	if controllerEpoch < m.controllerEpoch.Load() {
+	if m.stopped || controllerEpoch < m.controllerEpoch.Load() {
 		return wire.CodeStaleControllerEpoch
 	}
 	m.controllerEpoch.Store(controllerEpoch)
@@ -58,76 +56,120 @@ func (m *Manager) admit(controllerEpoch int32, brokerEpoch int64) wire.Code {
 
 // takeOver applies one partition's state; control is held.
 func (m *Manager) takeOver(topic string, id wire.UUID, s *wire.LeaderAndIsrRequestPartitionState) wire.Code {
-	p := m.lookup(topic, s.PartitionIndex)
-	if p == nil {
-		p = &Partition{key: partitionKey{topic, s.PartitionIndex}, m: m}
-		p.mu.leaderEpoch, p.mu.partitionEpoch, p.mu.leader = -1, -1, -1
+	p, err := m.partition(partitionKey{topic, s.PartitionIndex})
+	if err != nil {
+		m.log.Error("cannot read the topic id of a partition", "topic", topic, "partition", s.PartitionIndex, "error", m.observe(err))
+		return wire.CodeKafkaStorageError
 	}
-	if code := p.judge(id, s); code != wire.CodeNone {
+	code := p.judge(id, s)
+	idOnly := code == codeNewID
+	if code != wire.CodeNone && !idOnly {
 		return code
 	}
 	if !slices.Contains(s.Replicas, m.cfg.BrokerID) {
 		return wire.CodeUnknownTopicOrPartition
 	}
-	if p.log == nil {
-		if err := m.attachLog(p, id, s.IsNew); err != nil {
-			m.log.Error("cannot open the log of a partition", "topic", topic, "partition", s.PartitionIndex, "error", err)
-			return wire.CodeKafkaStorageError
-		}
-	}
-	if err := p.assume(m, id, s); err != nil {
-		m.log.Error("cannot take over a partition", "topic", topic, "partition", s.PartitionIndex, "error", m.observe(err))
+	if err := m.attachLog(p, id, s.IsNew); err != nil {
+		m.log.Error("cannot open the log of a partition", "topic", topic, "partition", s.PartitionIndex, "error", m.observe(err))
 		return wire.CodeKafkaStorageError
 	}
-	m.put(p, id)
+	if idOnly {
+		p.setTopicID(id)
+		m.put(p, id)
+		return wire.CodeNone
+	}
+	resigned, err := p.assume(m, id, s)
+	m.put(p, p.topicID())
+	if err != nil {
+		m.log.Error("cannot take over a partition", "topic", topic, "partition", s.PartitionIndex, "error", m.observe(err))
+		p.becomeOffline(m)
+		return wire.CodeKafkaStorageError
+	}
+	if resigned {
+		p.failAcks(wire.CodeNotLeaderOrFollower)
+	}
 	if s.Leader == m.cfg.BrokerID {
 		p.advance(0)
 		m.listener.BecameLeader(topic, s.PartitionIndex, s.LeaderEpoch)
 	} else {
 		m.listener.Resigned(topic, s.PartitionIndex, s.LeaderEpoch, false)
 	}
-	p.notify(0, true)
+	p.notify(urgent)
 	return wire.CodeNone
 }
 
+// partition returns the partition of this name, or a new one that is not in the
+// table yet: it knows the topic id of a log that was found at the start.
+func (m *Manager) partition(key partitionKey) (*Partition, error) {
+	if p := m.lookup(key.topic, key.index); p != nil {
+		return p, nil
+	}
+	p := &Partition{key: key, m: m}
+	p.mu.leaderEpoch, p.mu.partitionEpoch, p.mu.leader = -1, -1, -1
+	l := m.unclaimedLog(key)
+	if l == nil {
+		return p, nil
+	}
+	if err := l.Dir().Failed(); err != nil {
+		return nil, err
+	}
+	id, err := l.TopicID()
+	p.mu.id = wire.UUID(id)
+	return p, err
+}
+
+// codeNewID is judge's word for a state that only tells the topic's id, as an
+// upgraded controller does; it never leaves the package.
+const codeNewID wire.Code = -1000
+
 // judge says whether a new state is newer than what the partition has.
 func (p *Partition) judge(id wire.UUID, s *wire.LeaderAndIsrRequestPartitionState) wire.Code {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	none := wire.UUID{}
 	switch {
 	case p.mu.role == roleOffline:
 		return wire.CodeKafkaStorageError
-	case p.mu.id != (wire.UUID{}) && id != (wire.UUID{}) && id != p.mu.id:
+	case p.mu.id != none && id != none && id != p.mu.id:
 		return wire.CodeInconsistentTopicID
 	case s.LeaderEpoch > p.mu.leaderEpoch:
 		return wire.CodeNone
-	case s.LeaderEpoch == p.mu.leaderEpoch && p.log != nil && p.mu.id == (wire.UUID{}) && id != (wire.UUID{}):
-		return wire.CodeNone // an upgraded controller gives the topic its id
+	case s.LeaderEpoch == p.mu.leaderEpoch && p.mu.id == none && id != none:
+		return codeNewID
 	}
 	return wire.CodeStaleControllerEpoch
 }
 
+func (p *Partition) setTopicID(id wire.UUID) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.mu.id = id
+}
+
 // attachLog gives a partition the log found on disk, or a new one in the
-// directory that has the fewest.
+// directory that has the fewest, and makes the log tell the topic's id.
 func (m *Manager) attachLog(p *Partition, id wire.UUID, isNew bool) error {
-	tp := storage.TopicPartition{Topic: p.key.topic, Partition: p.key.index}
-	if l, ok := m.unclaimed[p.key]; ok {
+	l := p.log
+	if l == nil {
+		l = m.unclaimedLog(p.key)
+	}
+	if l == nil {
+		dir, err := m.chooseDir(isNew)
+		if err != nil {
+			return err
+		}
+		tp := storage.TopicPartition{Topic: p.key.topic, Partition: p.key.index}
+		l, err = dir.CreateLog(tp, storage.Current, storage.TopicID(id), m.cfg.Topic(p.key.topic).Storage)
+		if err != nil {
+			return err
+		}
+		m.logCount[dir]++
+	} else if id != (wire.UUID{}) {
 		if err := l.SetTopicID(storage.TopicID(id)); err != nil {
 			return err
 		}
-		delete(m.unclaimed, p.key)
-		p.log = l
-		return nil
 	}
-	dir, err := m.chooseDir(isNew)
-	if err != nil {
-		return err
-	}
-	p.log, err = dir.CreateLog(tp, storage.Current, storage.TopicID(id), m.cfg.Topic(p.key.topic).Storage)
-	if err != nil {
-		return m.observe(err)
-	}
-	m.logCount[dir]++
+	p.log = l
 	return nil
 }
 
@@ -137,6 +179,9 @@ func (m *Manager) attachLog(p *Partition, id wire.UUID, isNew bool) error {
 func (m *Manager) chooseDir(isNew bool) (*storage.Dir, error) {
 	var best *storage.Dir
 	var failed error
+	if len(m.cfg.Missing) > 0 {
+		failed = m.cfg.Missing[0].Err
+	}
 	for _, d := range m.dirs { // in the order of log.dirs, so that ties are stable
 		if err := d.Failed(); err != nil {
 			failed = err
@@ -150,11 +195,12 @@ func (m *Manager) chooseDir(isNew bool) (*storage.Dir, error) {
 	return best, nil
 }
 
-// assume makes the state the partition's own.
-func (p *Partition) assume(m *Manager, id wire.UUID, s *wire.LeaderAndIsrRequestPartitionState) error {
+// assume makes the state the partition's own; resigned reports that this broker
+// led the partition until now.
+func (p *Partition) assume(m *Manager, id wire.UUID, s *wire.LeaderAndIsrRequestPartitionState) (resigned bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	grew := s.LeaderEpoch > p.mu.leaderEpoch
+	led := p.mu.role == roleLeader
 	p.minISR = m.cfg.Topic(p.key.topic).MinISR
 	if id != (wire.UUID{}) {
 		p.mu.id = id
@@ -163,32 +209,34 @@ func (p *Partition) assume(m *Manager, id wire.UUID, s *wire.LeaderAndIsrRequest
 	p.mu.replicas, p.mu.adding, p.mu.removing = s.Replicas, s.AddingReplicas, s.RemovingReplicas
 	if s.Leader != m.cfg.BrokerID {
 		p.mu.role, p.mu.isr = roleFollower, nil
-		return nil
+		return led, nil
 	}
 	p.mu.recovering = s.LeaderRecoveryState != 0
-	if grew {
-		// An epoch that brings no data is still known to followers that ask.
-		if err := p.log.StartEpoch(s.LeaderEpoch); err != nil {
-			return err
-		}
-		p.mu.epochStart = p.log.EndOffset()
+	// An epoch that brings no data is still known to followers that ask.
+	if err := p.log.StartEpoch(s.LeaderEpoch); err != nil {
+		return led, err
+	}
+	p.mu.epochStart = p.log.EndOffset()
+	if !led {
+		p.mu.ledSince = s.LeaderEpoch
 	}
 	p.mu.role, p.mu.isr = roleLeader, s.Isr
-	return nil
+	return false, nil
 }
 
 // becomeOffline ends all service of a partition whose directory failed.
 func (p *Partition) becomeOffline(m *Manager) {
 	p.mu.Lock()
 	was := p.mu.role
+	if was == roleOffline || was == roleGone {
+		p.mu.Unlock()
+		return
+	}
 	p.mu.role = roleOffline
 	epoch := p.mu.leaderEpoch
 	p.mu.Unlock()
-	if was == roleOffline {
-		return
-	}
 	p.failAcks(wire.CodeKafkaStorageError)
-	p.notify(0, true)
+	p.notify(urgent)
 	if was == roleLeader {
 		m.listener.Resigned(p.key.topic, p.key.index, epoch, false)
 	}

@@ -9,7 +9,6 @@ import (
 
 	"github.com/gregor-mq/gregor/internal/env"
 	"github.com/gregor-mq/gregor/storage"
-	"github.com/gregor-mq/gregor/storage/checkpoint"
 )
 
 // every calls f after delay and then each interval until ctx ends.
@@ -40,7 +39,7 @@ func (m *Manager) retentionLoop(ctx context.Context) error {
 }
 
 func (m *Manager) retain(p *Partition) {
-	if p.log == nil || p.log.Dir().Failed() != nil {
+	if p.log.Dir().Failed() != nil {
 		return
 	}
 	now := m.env.Clock.Now()
@@ -56,7 +55,7 @@ func (m *Manager) retain(p *Partition) {
 	if done.Segments > 0 {
 		m.log.Info("segments deleted by retention", "partition", p.log.Partition().String(),
 			"segments", done.Segments, "bytes", done.Bytes, "start", done.StartOffset)
-		p.notify(0, false)
+		p.notify(news{})
 	}
 }
 
@@ -81,91 +80,17 @@ func (m *Manager) flushLoop(ctx context.Context) error {
 	}
 }
 
-// watermarkMoved notes that a directory's watermark checkpoint is behind.
-func (m *Manager) watermarkMoved(d *storage.Dir) {
-	m.moved.Lock()
-	m.moved.dirs[d] = true
-	m.moved.Unlock()
-}
-
-// checkpointLoop writes watermarks often, recovery points and starts rarely.
-func (m *Manager) checkpointLoop(ctx context.Context) error {
-	next := m.env.Clock.Now().Add(m.cfg.CheckpointInterval)
-	return every(ctx, m.env.Clock, m.cfg.WatermarkInterval, m.cfg.WatermarkInterval, func() {
-		m.checkpointWatermarks()
-		if now := m.env.Clock.Now(); !now.Before(next) {
-			m.flushAged()
-			m.checkpointLogs()
-			next = now.Add(m.cfg.CheckpointInterval)
-		}
-	})
-}
-
-func (m *Manager) checkpointWatermarks() {
-	m.moved.Lock()
-	dirs := m.moved.dirs
-	m.moved.dirs = map[*storage.Dir]bool{}
-	m.moved.Unlock()
-	for d := range dirs {
-		m.writeCheckpoint(d, storage.HighWatermarks, func(l *storage.Log) (int64, bool) { return l.HighWatermark(), true })
-	}
-}
-
-// checkpointLogs writes recovery points and log starts of all directories.
-func (m *Manager) checkpointLogs() {
-	for _, d := range m.dirs {
-		m.writeCheckpoint(d, storage.RecoveryPoints, func(l *storage.Log) (int64, bool) { return l.RecoveryPoint(), true })
-		m.writeCheckpoint(d, storage.LogStarts, (*storage.Log).CheckpointStart)
-	}
-}
-
-func (m *Manager) writeCheckpoint(d *storage.Dir, name storage.Checkpoint, value func(*storage.Log) (int64, bool)) {
-	if d.Failed() != nil {
-		return
-	}
-	var entries []checkpoint.Offset
-	for _, l := range m.logsOf(d) {
-		if offset, ok := value(l); ok {
-			tp := l.Partition()
-			entries = append(entries, checkpoint.Offset{Topic: tp.Topic, Partition: tp.Partition, Offset: offset})
-		}
-	}
-	if err := d.WriteCheckpoint(name, entries); err != nil {
-		m.log.Error("cannot write a checkpoint", "dir", d.Path(), "file", string(name), "error", m.observe(err))
-	}
-}
-
-// logsOf lists the logs of a directory in name order.
-func (m *Manager) logsOf(d *storage.Dir) []*storage.Log {
-	var logs []*storage.Log
-	m.each(func(p *Partition) {
-		if p.log != nil && p.log.Dir() == d {
-			logs = append(logs, p.log)
-		}
-	})
-	m.control.Lock()
-	for _, l := range m.unclaimed {
-		if l.Dir() == d {
-			logs = append(logs, l)
-		}
-	}
-	m.control.Unlock()
-	slices.SortFunc(logs, func(a, b *storage.Log) int {
-		x, y := a.Partition(), b.Partition()
-		return cmp.Or(cmp.Compare(x.Topic, y.Topic), cmp.Compare(x.Partition, y.Partition))
-	})
-	return logs
-}
-
-// flushAged flushes logs whose topic asks for it after a time (flush.ms).
-func (m *Manager) flushAged() {
-	m.each(func(p *Partition) {
-		if p.log == nil || p.log.Dir().Failed() != nil {
-			return
-		}
-		if err := p.log.FlushDue(); err != nil && !errors.Is(err, storage.ErrClosed) {
-			m.log.Error("cannot flush a log", "partition", p.log.Partition().String(), "error", m.observe(err))
-		}
+// flushAgedLoop flushes logs whose topic asks for it after a time (flush.ms).
+func (m *Manager) flushAgedLoop(ctx context.Context) error {
+	return every(ctx, m.env.Clock, m.cfg.FlushInterval, m.cfg.FlushInterval, func() {
+		m.each(func(p *Partition) {
+			if p.log.Dir().Failed() != nil {
+				return
+			}
+			if err := p.log.FlushDue(); err != nil && !errors.Is(err, storage.ErrClosed) {
+				m.log.Error("cannot flush a log", "partition", p.log.Partition().String(), "error", m.observe(err))
+			}
+		})
 	})
 }
 
@@ -176,7 +101,9 @@ func (m *Manager) deletionLoop(ctx context.Context) error {
 	timer := m.env.Clock.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
+		// Each topic has its own delay.
 		due = m.deletions.TryDrain(due)
+		slices.SortStableFunc(due, func(a, b deletion) int { return a.at.Compare(b.at) })
 		now := m.env.Clock.Now()
 		for len(due) > 0 && !due[0].at.After(now) {
 			m.removeDeleted(due[0])

@@ -26,8 +26,23 @@ type Config struct {
 	// CheckpointInterval is log.flush.offset.checkpoint.interval.ms,
 	// WatermarkInterval replica.high.watermark.checkpoint.interval.ms.
 	CheckpointInterval, WatermarkInterval time.Duration
+	// FlushInterval is log.flush.scheduler.interval.ms, how often flush.ms is
+	// looked at; 0 is never, as is Kafka's default.
+	FlushInterval time.Duration
 	// Topic returns the effective configuration of a topic.
 	Topic func(topic string) TopicConfig
+	// Missing are the entries of log.dirs that could not be opened. A partition
+	// that is not new may lie there, so it is not made again elsewhere.
+	Missing []MissingDir
+	// DirFailed is called once for each directory that goes offline later; live
+	// is how many are left. It must not block. May be nil.
+	DirFailed func(err *storage.DirError, live int)
+}
+
+// MissingDir is an entry of log.dirs that could not be opened.
+type MissingDir struct {
+	Path string
+	Err  error
 }
 
 // TopicConfig is the effective configuration of a topic, as far as its
@@ -60,6 +75,7 @@ type Manager struct {
 
 	// control orders LeaderAndIsr and StopReplica requests.
 	control         sync.Mutex
+	stopped         bool // guarded by control
 	controllerEpoch atomic.Int32
 	brokerEpoch     atomic.Int64
 
@@ -67,15 +83,24 @@ type Manager struct {
 		sync.RWMutex
 		topics map[string]map[int32]*Partition
 		names  map[wire.UUID]string
+		// unclaimed logs were on disk at the start, and no LeaderAndIsr has
+		// named them yet.
+		unclaimed map[partitionKey]*storage.Log
+		// loaded directories have all their logs in this table: only those may
+		// get checkpoints and the mark of a clean stop.
+		loaded map[*storage.Dir]bool
 	}
-	// logs are those that were on disk at the start and that no LeaderAndIsr
-	// has named yet; guarded by control.
-	unclaimed map[partitionKey]*storage.Log
 	// logCount is how many logs each directory holds; guarded by control.
 	logCount map[*storage.Dir]int
-	moved    struct {
+	// moved directories have watermarks that their checkpoint does not tell;
+	// the map itself never changes.
+	moved map[*storage.Dir]*atomic.Bool
+	// checkpoints makes looking at the logs and writing what they tell one
+	// step, so that no older list overwrites a newer one.
+	checkpoints sync.Mutex
+	offline     struct {
 		sync.Mutex
-		dirs map[*storage.Dir]bool // whose watermarks changed since their checkpoint
+		dirs map[*storage.Dir]bool // that DirFailed was told of
 	}
 	flushes   *run.Inbox[*storage.Log]
 	deletions *run.Inbox[deletion]
@@ -93,8 +118,12 @@ func New(cfg Config, dirs []*storage.Dir, cache *metadata.Cache, listener Listen
 	m.sessions.mu.all = map[int32]*session{}
 	m.mu.topics = map[string]map[int32]*Partition{}
 	m.mu.names = map[wire.UUID]string{}
-	m.moved.dirs = map[*storage.Dir]bool{}
-	m.unclaimed, m.logCount = map[partitionKey]*storage.Log{}, map[*storage.Dir]int{}
+	m.mu.unclaimed, m.mu.loaded = map[partitionKey]*storage.Log{}, map[*storage.Dir]bool{}
+	m.logCount, m.offline.dirs = map[*storage.Dir]int{}, map[*storage.Dir]bool{}
+	m.moved = make(map[*storage.Dir]*atomic.Bool, len(dirs))
+	for _, d := range dirs {
+		m.moved[d] = new(atomic.Bool)
+	}
 	m.flushes = run.NewInbox[*storage.Log](maxQueued)
 	m.deletions = run.NewInbox[deletion](maxQueued)
 	m.controllerEpoch.Store(-1)
@@ -116,6 +145,14 @@ func (m *Manager) lookup(topic string, index int32) *Partition {
 	return m.mu.topics[topic][index]
 }
 
+// unclaimedLog returns a log that was on disk at the start and that no
+// LeaderAndIsr has named yet.
+func (m *Manager) unclaimedLog(key partitionKey) *storage.Log {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return m.mu.unclaimed[key]
+}
+
 // find returns the partition that a fetch names.
 func (m *Manager) find(name PartitionName, byID bool) *Partition {
 	m.mu.RLock()
@@ -131,8 +168,8 @@ func (m *Manager) find(name PartitionName, byID bool) *Partition {
 	return p
 }
 
-// missing says why a partition is not here: unknown to the whole cluster, or
-// elsewhere.
+// missing says why a partition is not here: unknown to the whole cluster,
+// elsewhere, or here under another id.
 func (m *Manager) missing(name PartitionName, byID bool) error {
 	image := m.cache.Image()
 	if byID {
@@ -141,6 +178,9 @@ func (m *Manager) missing(name PartitionName, byID bool) error {
 			return wire.CodeUnknownTopicID
 		}
 		name.Topic = t.Name
+		if m.lookup(name.Topic, name.Partition) != nil {
+			return wire.CodeInconsistentTopicID
+		}
 	}
 	if t := image.Topic(name.Topic); t != nil {
 		if _, ok := t.Partition(name.Partition); ok {
@@ -150,10 +190,11 @@ func (m *Manager) missing(name PartitionName, byID bool) error {
 	return wire.CodeUnknownTopicOrPartition
 }
 
-// put adds a partition to the table.
+// put adds a partition to the table, with its log.
 func (m *Manager) put(p *Partition, id wire.UUID) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	delete(m.mu.unclaimed, p.key)
 	t := m.mu.topics[p.key.topic]
 	if t == nil {
 		t = map[int32]*Partition{}
@@ -197,20 +238,42 @@ func (m *Manager) each(f func(*Partition)) {
 }
 
 // observe takes the directory of a failing disk offline and hands the error on.
+// The caller holds no lock of a partition.
 func (m *Manager) observe(err error) error {
-	if dirErr, ok := errors.AsType[*storage.DirError](err); ok {
-		m.dirFailed(dirErr)
+	if _, ok := errors.AsType[*storage.DirError](err); ok {
+		m.takeOffline()
 	}
 	return err
 }
 
-// dirFailed takes all partitions of a directory offline; the others go on.
-func (m *Manager) dirFailed(err *storage.DirError) {
+// takeOffline ends the service of all partitions of failed directories; the
+// others go on.
+func (m *Manager) takeOffline() {
 	m.each(func(p *Partition) {
-		if p.log != nil && p.log.Dir().Failed() != nil {
+		if p.log.Dir().Failed() != nil {
 			p.becomeOffline(m)
 		}
 	})
+	m.offline.Lock()
+	defer m.offline.Unlock()
+	live := len(m.dirs)
+	var failed []*storage.DirError
+	for _, d := range m.dirs {
+		err := d.Failed()
+		if err == nil {
+			continue
+		}
+		live--
+		if !m.offline.dirs[d] {
+			m.offline.dirs[d] = true
+			failed = append(failed, err)
+		}
+	}
+	for _, err := range failed {
+		if m.cfg.DirFailed != nil {
+			m.cfg.DirFailed(err, live)
+		}
+	}
 }
 
 // Start begins the periodic work: retention, flushes, checkpoints, delayed
@@ -220,5 +283,8 @@ func (m *Manager) Start(ctx context.Context) {
 	m.group.Go("log-retention", m.retentionLoop)
 	m.group.Go("log-flush", m.flushLoop)
 	m.group.Go("log-checkpoints", m.checkpointLoop)
+	if m.cfg.FlushInterval > 0 {
+		m.group.Go("log-flush-aged", m.flushAgedLoop)
+	}
 	m.group.Go("log-deletion", m.deletionLoop)
 }

@@ -39,8 +39,14 @@ func (m *Manager) ListOffset(topic string, partition int32, timestamp int64, iso
 	if err != nil {
 		return notFound, m.observe(err)
 	}
+	// A new leader may not know yet how far the former one had come: then a
+	// consumer would see the end of the log fall.
+	lagging := replica < 0 && p.watermarkLags()
 	switch timestamp {
 	case LatestTimestamp:
+		if lagging {
+			return notFound, wire.CodeOffsetNotAvailable
+		}
 		return FoundOffset{Offset: limit, Timestamp: -1, LeaderEpoch: p.epochNow()}, nil
 	case EarliestTimestamp, EarliestLocalTimestamp:
 		start := p.log.StartOffset()
@@ -59,7 +65,10 @@ func (m *Manager) ListOffset(topic string, partition int32, timestamp int64, iso
 	if err != nil {
 		return notFound, m.observe(err)
 	}
-	if !ok || timestamp != MaxTimestamp && found.Offset >= limit {
+	if !ok || found.Offset >= limit {
+		if lagging {
+			return notFound, wire.CodeOffsetNotAvailable
+		}
 		return notFound, nil
 	}
 	return FoundOffset{Offset: found.Offset, Timestamp: found.Timestamp, LeaderEpoch: found.LeaderEpoch}, nil
@@ -74,6 +83,14 @@ func (p *Partition) visible(isolation Isolation, replica int32) (int64, error) {
 		return p.log.LastStableOffset()
 	}
 	return p.log.HighWatermark(), nil
+}
+
+// watermarkLags reports that the high watermark has not reached the offset where
+// this leader began.
+func (p *Partition) watermarkLags() bool {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return p.log.HighWatermark() < p.mu.epochStart
 }
 
 func (p *Partition) epochNow() int32 {
@@ -119,7 +136,7 @@ func (m *Manager) DeleteRecords(topic string, partition int32, offset int64) (in
 	if err := p.log.RaiseStart(offset); err != nil {
 		return -1, m.observe(err)
 	}
-	p.notify(0, false)
+	p.notify(news{})
 	return p.log.StartOffset(), nil
 }
 

@@ -41,6 +41,7 @@ type Partition struct {
 		leader         int32
 		leaderEpoch    int32
 		partitionEpoch int32
+		ledSince       int32 // leader epoch from which on this broker led without a break
 		epochStart     int64 // end offset when this leader epoch began
 		isr            []int32
 		replicas       []int32
@@ -58,6 +59,9 @@ type Partition struct {
 	water struct {
 		sync.Mutex
 		waiting []*ackWait // produce requests that wait for it
+		above   int        // bytes appended and not yet below the watermark
+		held    int        // bytes below the watermark, but not yet stable
+		stable  int64      // the last stable offset that fetches were told of
 	}
 }
 
@@ -104,15 +108,26 @@ func (p *Partition) unsubscribe(e *entry) {
 	e.linked, e.prev, e.next = false, nil, nil
 }
 
-// notify tells the fetches that n more bytes are readable; urgent means that
-// something else than records happened.
-func (p *Partition) notify(n int, urgent bool) {
+// notify tells the fetches what happened. Those that have enough are woken when
+// no lock is held.
+func (p *Partition) notify(n news) {
+	var woken *parked
 	p.subs.Lock()
-	defer p.subs.Unlock()
 	for e := p.subs.head; e != nil; e = e.next {
-		e.mark(n, urgent)
+		if w := e.mark(&n); w != nil {
+			w.next, woken = woken, w
+		}
+	}
+	p.subs.Unlock()
+	for woken != nil {
+		w := woken
+		woken, w.next = w.next, nil
+		w.fire()
 	}
 }
+
+// urgent is the news of another role.
+var urgent = news{urgent: true}
 
 // readRequest is what a fetch asks of one partition.
 type readRequest struct {
@@ -120,8 +135,7 @@ type readRequest struct {
 	maxBytes    int
 	minOne      bool
 	leaderEpoch int32
-	isolation   Isolation
-	replica     int32
+	view        view
 }
 
 // checkLeaderLocked says whether this broker may serve the partition to who
@@ -149,37 +163,37 @@ func (p *Partition) checkLeader(known int32) error {
 	return p.checkLeaderLocked(known)
 }
 
-func (p *Partition) read(r readRequest, out *FetchedPartition) error {
+// read finds what a reader may see; more reports that there are records at the
+// offset, whether or not they fit.
+func (p *Partition) read(r readRequest, out *FetchedPartition) (more bool, err error) {
 	if err := p.checkLeader(r.leaderEpoch); err != nil {
-		return err
+		return false, err
 	}
 	out.HighWatermark, out.LogStart = p.log.HighWatermark(), p.log.StartOffset()
-	stable, err := p.log.LastStableOffset()
-	if err != nil {
-		return p.m.observe(err)
+	if out.LastStable, err = p.log.LastStableOffset(); err != nil {
+		return false, p.m.observe(err)
 	}
-	out.LastStable = stable
 	limit := out.HighWatermark
-	switch {
-	case r.replica >= 0:
+	switch r.view {
+	case viewEnd:
 		limit = p.log.EndOffset()
-	case r.isolation == ReadCommitted:
+	case viewStable:
 		limit = out.LastStable
 	}
-	if r.offset > p.log.EndOffset() || r.offset < out.LogStart {
-		return &storage.OffsetError{Offset: r.offset, Start: out.LogStart, End: p.log.EndOffset()}
+	if end := p.log.EndOffset(); r.offset > end || r.offset < out.LogStart {
+		return false, &storage.OffsetError{Offset: r.offset, Start: out.LogStart, End: end}
 	}
-	if r.offset >= limit || r.maxBytes <= 0 && !r.minOne {
-		return nil
+	if r.offset >= limit {
+		return false, nil
 	}
 	out.Span, err = p.log.Read(r.offset, limit, r.maxBytes, r.minOne)
 	if err != nil {
-		return p.m.observe(err)
+		return false, p.m.observe(err)
 	}
-	if out.Span.Size() > 0 && r.isolation == ReadCommitted && r.replica < 0 {
-		return p.aborted(r.offset, out)
+	if out.Span.Size() > 0 && r.view == viewStable {
+		err = p.aborted(r.offset, out)
 	}
-	return nil
+	return true, err
 }
 
 // aborted adds the aborted transactions that a read_committed consumer must

@@ -2,6 +2,7 @@ package replica
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gregor-mq/gregor/wire"
@@ -19,14 +20,17 @@ const evictAfter = 2 * time.Minute
 
 // session is a fetch session: an interest that outlives its requests.
 type session struct {
-	id int32
-	// op is held while a request of this session reads, not while it waits.
+	id   int32
+	byID bool
+	// epoch is what the next request must name. It moves under sessions.mu.
+	epoch atomic.Int32
+	used  time.Time // guarded by sessions.mu
+	set   interest
+	// op is held while a request of this session reads, not while it waits. It
+	// guards what follows.
 	op      sync.Mutex
-	set     interest
 	entries map[PartitionName]*entry
-	byID    bool
-	epoch   int32 // the epoch expected next; guarded by sessions.mu
-	used    time.Time
+	closed  bool // no request may subscribe to anything any more
 }
 
 // sessions holds the fetch sessions of this broker, at most
@@ -39,63 +43,56 @@ type sessions struct {
 	slots int
 }
 
-// openFetch finds or makes the session of a request and updates what it wants.
-func (m *Manager) openFetch(req *FetchRequest) (*fetch, *FetchResult) {
+// openFetch finds or makes the session of a request. Nothing of it is read or
+// changed before the caller holds the fetch's op lock.
+func (m *Manager) openFetch(req *FetchRequest) (*fetch, wire.Code) {
 	f := &fetch{m: m, req: req}
-	if req.SessionEpoch == initialEpoch || req.SessionEpoch == finalEpoch {
+	switch req.SessionEpoch {
+	case initialEpoch, finalEpoch:
 		if req.SessionID != 0 {
 			m.closeSession(req.SessionID)
 		}
 		f.full = true
 		if req.SessionEpoch == initialEpoch && len(req.Partitions) > 0 {
-			f.session = m.newSession(req)
+			f.session, f.epoch = m.newSession(req), initialEpoch+1
 		}
-		if f.session != nil {
-			f.set = &f.session.set
-			return f, nil
+	default:
+		var code wire.Code
+		if f.session, f.epoch, code = m.claimSession(req); code != wire.CodeNone {
+			return nil, code
 		}
-		m.openSessionless(f)
-		return f, nil
 	}
-	s, code := m.claimSession(req)
-	if code != wire.CodeNone {
-		return nil, &FetchResult{Code: code}
+	if f.session != nil {
+		f.set, f.op = &f.session.set, &f.session.op
+		return f, wire.CodeNone
 	}
-	f.session, f.set = s, &s.set
-	s.set.wakeParked()
-	s.op.Lock()
-	defer s.op.Unlock()
-	s.update(m, req)
-	return f, nil
+	f.set, f.op = &f.own.interest, &f.own.Mutex
+	f.entries = make([]*entry, 0, len(req.Partitions))
+	for _, want := range req.Partitions {
+		f.entries = append(f.entries, newEntry(f.set, want))
+	}
+	f.set.putBack(nil, f.entries)
+	return f, wire.CodeNone
 }
 
-func (m *Manager) openSessionless(f *fetch) {
-	f.set = &interest{}
-	f.entries = make([]*entry, 0, len(f.req.Partitions))
-	for _, want := range f.req.Partitions {
-		e := newEntry(f.set, want)
-		e.part = m.find(want.PartitionName, f.req.ByID)
-		f.entries = append(f.entries, e)
-	}
-	f.set.putBack(f.entries)
-}
-
-// claimSession checks id and epoch and moves to the next epoch.
-func (m *Manager) claimSession(req *FetchRequest) (*session, wire.Code) {
+// claimSession checks id and epoch and moves to the next epoch, which it
+// returns: an earlier request that is still parked is overtaken by that.
+func (m *Manager) claimSession(req *FetchRequest) (*session, int32, wire.Code) {
 	m.sessions.mu.Lock()
 	defer m.sessions.mu.Unlock()
 	s, ok := m.sessions.mu.all[req.SessionID]
 	switch {
 	case !ok:
-		return nil, wire.CodeFetchSessionIDNotFound
-	case s.epoch != req.SessionEpoch:
-		return nil, wire.CodeInvalidFetchSessionEpoch
+		return nil, 0, wire.CodeFetchSessionIDNotFound
+	case s.epoch.Load() != req.SessionEpoch:
+		return nil, 0, wire.CodeInvalidFetchSessionEpoch
 	case s.byID != req.ByID:
-		return nil, wire.CodeFetchSessionTopicIDError
+		return nil, 0, wire.CodeFetchSessionTopicIDError
 	}
-	s.epoch = nextEpoch(s.epoch)
+	next := nextEpoch(req.SessionEpoch)
+	s.epoch.Store(next)
 	s.used = m.env.Clock.Now()
-	return s, wire.CodeNone
+	return s, next, wire.CodeNone
 }
 
 // nextEpoch counts from 1 and skips 0 and -1, which mean something else.
@@ -107,9 +104,10 @@ func nextEpoch(e int32) int32 {
 }
 
 // newSession makes a session for a full fetch, or returns nil when all slots
-// hold sessions younger than evictAfter: the fetch then goes without.
+// hold sessions used within evictAfter: the fetch then goes without.
 func (m *Manager) newSession(req *FetchRequest) *session {
-	s := &session{byID: req.ByID, epoch: 1, used: m.env.Clock.Now(), entries: make(map[PartitionName]*entry, len(req.Partitions))}
+	s := &session{byID: req.ByID, used: m.env.Clock.Now(), entries: make(map[PartitionName]*entry, len(req.Partitions))}
+	s.epoch.Store(initialEpoch + 1)
 	var evicted *session
 	m.sessions.mu.Lock()
 	if len(m.sessions.mu.all) >= m.sessions.slots {
@@ -127,12 +125,10 @@ func (m *Manager) newSession(req *FetchRequest) *session {
 	if evicted != nil {
 		evicted.drop()
 	}
-	s.op.Lock()
-	defer s.op.Unlock()
-	s.update(m, req)
 	return s
 }
 
+// oldestLocked is the session unused for longest, and for evictAfter at least.
 func (m *Manager) oldestLocked(now time.Time) *session {
 	var oldest *session
 	for _, s := range m.sessions.mu.all {
@@ -153,18 +149,26 @@ func (m *Manager) closeSession(id int32) {
 	}
 }
 
+// removeSession takes a session out of the table, if it is still there.
+func (m *Manager) removeSession(s *session) {
+	m.sessions.mu.Lock()
+	defer m.sessions.mu.Unlock()
+	if m.sessions.mu.all[s.id] == s {
+		delete(m.sessions.mu.all, s.id)
+	}
+}
+
 // drop ends the session: a parked fetch is answered, partitions forget it.
 func (s *session) drop() {
-	s.set.wakeParked()
 	s.op.Lock()
 	defer s.op.Unlock()
+	s.closed = true
 	for name, e := range s.entries {
-		if e.part != nil {
-			e.part.unsubscribe(e)
-			e.part = nil
-		}
+		e.detach()
+		s.set.forget(e)
 		delete(s.entries, name)
 	}
+	s.set.wakeParked()
 }
 
 // update adds, changes and forgets partitions; op is held. What the client
@@ -183,32 +187,20 @@ func (s *session) update(m *Manager, req *FetchRequest) {
 		e.want = want
 		changed = append(changed, e)
 	}
-	s.set.putBack(changed)
 	for _, name := range req.Forgotten {
-		e, ok := s.entries[name]
-		if !ok {
-			continue
+		if e, ok := s.entries[name]; ok {
+			delete(s.entries, name)
+			e.detach()
+			s.set.forget(e)
 		}
-		delete(s.entries, name)
-		if e.part != nil {
-			e.part.unsubscribe(e)
-		}
-		s.set.remove(e)
 	}
+	s.set.putBack(nil, changed)
 }
 
-// remove takes an entry off the list of what is dirty.
-func (s *interest) remove(e *entry) {
+// forget takes an entry out for good; it leaves the dirty ones when they are
+// taken next.
+func (s *interest) forget(e *entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !e.dirty {
-		return
-	}
-	e.dirty = false
-	for i, other := range s.mu.dirty {
-		if other == e {
-			s.mu.dirty = append(s.mu.dirty[:i], s.mu.dirty[i+1:]...)
-			return
-		}
-	}
+	e.forgotten = true
 }

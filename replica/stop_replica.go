@@ -31,16 +31,33 @@ func (m *Manager) StopReplica(controllerEpoch int32, brokerEpoch int64, stops []
 		return code, nil
 	}
 	codes := make([]wire.Code, len(stops))
+	deleted := map[*storage.Dir]bool{}
 	for i, s := range stops {
-		codes[i] = m.stop(s)
+		codes[i] = m.stop(s, deleted)
+	}
+	for _, d := range m.dirs {
+		if deleted[d] {
+			m.settleDeletions(d)
+		}
 	}
 	return wire.CodeNone, codes
 }
 
-func (m *Manager) stop(s Stop) wire.Code {
+// settleDeletions makes the new names of deleted partitions durable, and the
+// checkpoints forget them: another partition of the same name must not begin
+// with their offsets.
+func (m *Manager) settleDeletions(d *storage.Dir) {
+	if err := d.Sync(); err != nil {
+		m.log.Error("cannot make deletions durable", "dir", d.Path(), "error", m.observe(err))
+		return
+	}
+	m.checkpointDir(d)
+}
+
+func (m *Manager) stop(s Stop, deleted map[*storage.Dir]bool) wire.Code {
 	p := m.lookup(s.Topic, s.Partition)
 	if p == nil {
-		return m.stopUnclaimed(s)
+		return m.stopUnclaimed(s, deleted)
 	}
 	p.mu.Lock()
 	switch {
@@ -62,24 +79,29 @@ func (m *Manager) stop(s Stop) wire.Code {
 		m.drop(p)
 	}
 	p.failAcks(wire.CodeNotLeaderOrFollower)
-	p.notify(0, true)
+	p.notify(urgent)
 	m.listener.Resigned(s.Topic, s.Partition, epoch, s.Delete)
-	if s.Delete && p.log != nil {
-		return m.deleteLog(p.log)
+	if s.Delete {
+		return m.deleteLog(p.log, deleted)
 	}
 	return wire.CodeNone
 }
 
 // stopUnclaimed handles a partition that no LeaderAndIsr named since the
 // start: its directory may still be there.
-func (m *Manager) stopUnclaimed(s Stop) wire.Code {
+func (m *Manager) stopUnclaimed(s Stop, deleted map[*storage.Dir]bool) wire.Code {
 	key := partitionKey{s.Topic, s.Partition}
-	l, ok := m.unclaimed[key]
-	if !ok || !s.Delete {
+	l := m.unclaimedLog(key)
+	if l == nil || !s.Delete {
 		return wire.CodeNone
 	}
-	delete(m.unclaimed, key)
-	return m.deleteLog(l)
+	code := m.deleteLog(l, deleted)
+	if code == wire.CodeNone {
+		m.mu.Lock()
+		delete(m.mu.unclaimed, key)
+		m.mu.Unlock()
+	}
+	return code
 }
 
 // deletion is a directory that is to be removed at a time.
@@ -90,17 +112,18 @@ type deletion struct {
 }
 
 // deleteLog renames the directory at once, so that the topic can be made
-// again, and removes it file.delete.delay.ms later.
-func (m *Manager) deleteLog(l *storage.Log) wire.Code {
+// again, and removes it file.delete.delay.ms later. The directory it lies in is
+// added to deleted, for settleDeletions.
+func (m *Manager) deleteLog(l *storage.Log, deleted map[*storage.Dir]bool) wire.Code {
 	delay := time.Duration(l.Config().FileDeleteMs) * time.Millisecond
-	part, err := l.Delete()
+	part, err := l.DeleteUnsynced()
 	if err != nil {
 		m.log.Error("cannot delete the log of a partition", "partition", l.Partition().String(), "error", m.observe(err))
 		return wire.CodeKafkaStorageError
 	}
 	m.logCount[l.Dir()]--
+	deleted[l.Dir()] = true
 	// A full inbox leaves the directory for the next start, which removes it.
 	_ = m.deletions.TryPut(deletion{dir: l.Dir(), part: part, at: m.env.Clock.Now().Add(delay)})
-	m.watermarkMoved(l.Dir())
 	return wire.CodeNone
 }
