@@ -122,10 +122,14 @@ func read(t *testing.T, b *peer.Broker, topic string, partition int32) contents 
 		req.MaxWaitMs, req.MinBytes, req.MaxBytes, req.IsolationLevel = 1000, 1, 1<<20, 1
 		req.Topics = []wire.FetchRequestTopic{{Topic: topic, Partitions: []wire.FetchRequestPartition{
 			{Partition: partition, CurrentLeaderEpoch: -1, FetchOffset: next, LastFetchedEpoch: -1, LogStartOffset: -1, PartitionMaxBytes: 1 << 20}}}}
-		p := call[*wire.FetchResponse](t, c, req, 11).Responses[0].Partitions[0]
-		if p.ErrorCode != wire.CodeNone {
-			t.Fatalf("fetch %s-%d at %d: %v", topic, partition, next, p.ErrorCode)
-		}
+		var p wire.FetchResponsePartitionData
+		peer.Eventually(t, 30*time.Second, func() error { // a broker that starts may lead before it knows the topic
+			p = call[*wire.FetchResponse](t, c, req, 11).Responses[0].Partitions[0]
+			if p.ErrorCode != wire.CodeNone {
+				return fmt.Errorf("fetch %s-%d at %d: %w", topic, partition, next, p.ErrorCode)
+			}
+			return nil
+		})
 		for _, a := range p.AbortedTransactions {
 			if !seen[a] {
 				seen[a] = true

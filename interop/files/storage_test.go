@@ -57,6 +57,7 @@ func writeEverything(t *testing.T, b *peer.Broker) []string {
 func TestStorageReadsApache(t *testing.T) {
 	for _, end := range []string{"stopped", "killed"} {
 		t.Run(end, func(t *testing.T) {
+			t.Parallel()
 			b := peer.Kafka(t, "3.9.1", peer.Options{Properties: oldBroker})
 			topics := writeEverything(t, b)
 			want := map[string]contents{}

@@ -3,10 +3,12 @@
 package files
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gregor-mq/gregor/interop/peer"
 )
@@ -15,14 +17,15 @@ import (
 // back. Each must find all that the other wrote, offsets of groups included.
 // The ensemble is gregor's keeper or Apache's ZooKeeper.
 func TestTakeOver(t *testing.T) {
-	ensembles := map[string]func(peer.Scope) string{
-		"keeper":    func(s peer.Scope) string { return peer.GregorKeeper(s, peer.ZooKeeperOptions{}).Addr },
-		"zookeeper": func(s peer.Scope) string { return peer.ZooKeeper(s, "3.8.4", peer.ZooKeeperOptions{}).Addr },
+	ensembles := map[string]func(peer.Scope) *peer.Ensemble{
+		"keeper":    func(s peer.Scope) *peer.Ensemble { return peer.GregorKeeper(s, peer.ZooKeeperOptions{}) },
+		"zookeeper": func(s peer.Scope) *peer.Ensemble { return peer.ZooKeeper(s, "3.8.4", peer.ZooKeeperOptions{}) },
 	}
 	for name, ensemble := range ensembles {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			zk, dir := ensemble(t), t.TempDir()
-			options := peer.Options{ZooKeeper: zk, LogDir: dir, Properties: map[string]string{"log.retention.ms": "-1"}}
+			options := peer.Options{ZooKeeper: zk.Addr, LogDir: dir, Properties: map[string]string{"log.retention.ms": "-1", "zookeeper.session.timeout.ms": "6000"}}
 			old := options
 			old.Properties = oldBroker
 			apache := peer.Kafka(t, "3.9.1", old)
@@ -58,11 +61,24 @@ func TestTakeOver(t *testing.T) {
 			fill(t, gregor, "fresh", "plain")
 			all = everything(t, gregor, topics)
 			gregor.Kill(t)
+			sessionEnds(t, zk) // Apache does not wait for it
 
 			apache = peer.Kafka(t, "3.9.1", options)
 			compareAll(t, "Apache after a killed gregor", all, everything(t, apache, topics))
 		})
 	}
+}
+
+// sessionEnds waits until a killed broker's session has expired.
+func sessionEnds(t *testing.T, zk *peer.Ensemble) {
+	t.Helper()
+	peer.Eventually(t, 30*time.Second, func() error {
+		dump, err := zk.Word("dump")
+		if err == nil && strings.Contains(dump, "/brokers/ids/0") {
+			err = errors.New("the broker is still registered")
+		}
+		return err
+	})
 }
 
 func everything(t *testing.T, b *peer.Broker, topics []string) map[string]contents {
