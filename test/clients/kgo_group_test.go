@@ -361,5 +361,6 @@ func TestGroupSessionExpires(t *testing.T) {
 	b := join(t, topic, group, opts...)
 	settled(t, group, 4, a, b)
 	silent.mute()
+	t.Cleanup(silent.end) // before the client is closed, which says goodbye and waits for the answer
 	settled(t, group, 4, b)
 }

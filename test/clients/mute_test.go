@@ -16,6 +16,7 @@ var longAgo = time.Unix(1, 0)
 type muteable struct {
 	mu    sync.Mutex
 	muted bool
+	conns []net.Conn
 }
 
 func (m *muteable) dial(ctx context.Context, network, host string) (net.Conn, error) {
@@ -29,6 +30,9 @@ func (m *muteable) dial(ctx context.Context, network, host string) (net.Conn, er
 	if err != nil {
 		return nil, err
 	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.conns = append(m.conns, c)
 	return muteConn{c, m}, nil
 }
 
@@ -36,6 +40,17 @@ func (m *muteable) mute() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.muted = true
+}
+
+// end lets the process speak again, over new connections: what it sent before
+// is lost.
+func (m *muteable) end() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.muted = false
+	for _, c := range m.conns {
+		_ = c.Close() // it may be closed
+	}
 }
 
 type muteConn struct {
@@ -54,8 +69,8 @@ func (c muteConn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// Close keeps the socket of a muted process open until the test binary ends:
-// the broker shall learn of its end only by silence.
+// Close keeps the socket of a muted process open: the broker shall learn of its
+// end only by silence.
 func (c muteConn) Close() error {
 	c.m.mu.Lock()
 	muted := c.m.muted

@@ -1,7 +1,7 @@
 package clients
 
 import (
-	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -249,18 +249,29 @@ func TestSaramaOffsets(t *testing.T) {
 			got, err := cl.GetOffset(topic, 0, at)
 			equal(t, fmt.Sprint("offset ", at, " at ", v), fmt.Sprint(got, err), fmt.Sprint(want, nil))
 		}
-		om, err := sarama.NewOffsetManagerFromClient(name(t), cl)
-		if err != nil {
-			t.Fatal(err)
+		group := name(t)
+		manage := func(use func(sarama.OffsetManager, sarama.PartitionOffsetManager)) {
+			t.Helper()
+			om, err := sarama.NewOffsetManagerFromClient(group, cl)
+			if err != nil {
+				t.Fatal(err)
+			}
+			pom, err := om.ManagePartition(topic, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			use(om, pom)
+			if err := errors.Join(pom.Close(), om.Close()); err != nil {
+				t.Fatal(err)
+			}
 		}
-		pom, err := om.ManagePartition(topic, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		pom.MarkOffset(3, "so far")
-		om.Commit()
-		if err := cmp.Or(pom.Close(), om.Close()); err != nil {
-			t.Fatal(err)
-		}
+		manage(func(om sarama.OffsetManager, pom sarama.PartitionOffsetManager) {
+			pom.MarkOffset(3, "so far")
+			om.Commit()
+		})
+		manage(func(_ sarama.OffsetManager, pom sarama.PartitionOffsetManager) {
+			at, metadata := pom.NextOffset()
+			equal(t, fmt.Sprint("committed by ", v), fmt.Sprint(at, " ", metadata), "3 so far")
+		})
 	}
 }
