@@ -26,13 +26,13 @@ func versionScripts() []script {
 			s.callKeeping(&wire.ApiVersionsRequest{ClientSoftwareName: "a", ClientSoftwareVersion: name}, v, s.onlyMine)
 		}
 	})...)
-	return append(out, script{"too-new", func(s *side) {
+	return append(out, script{name: "too-new", run: func(s *side) {
 		for _, v := range []int16{5, 99, -1} {
 			s.raw(fmt.Sprintf("ApiVersions v%d", v), wire.KeyApiVersions, 0, header(wire.KeyApiVersions, v, 7))
 			s.drop()
 		}
 		s.raw("ApiVersions v5 with a body", wire.KeyApiVersions, 0, append(header(wire.KeyApiVersions, 5, 7), 0, 2, 'a', 2, 'b', 0))
-	}}, script{"SaslHandshake", func(s *side) {
+	}}, script{name: "SaslHandshake", run: func(s *side) {
 		for v := range int16(2) {
 			s.call(&wire.SaslHandshakeRequest{Mechanism: "PLAIN"}, v)
 		}
@@ -59,7 +59,7 @@ var served = []wire.Key{
 func malformedScripts() []script {
 	var out []script
 	for _, k := range served {
-		out = append(out, script{k.String(), func(s *side) {
+		out = append(out, script{name: k.String(), run: func(s *side) {
 			low, high, _ := wire.Versions(k)
 			for v := low; v <= high; v++ {
 				h := header(k, v, 9)
@@ -85,13 +85,13 @@ func malformedScripts() []script {
 		}})
 	}
 	return append(out,
-		script{"unknown-keys", func(s *side) {
+		script{name: "unknown-keys", run: func(s *side) {
 			for _, k := range []wire.Key{-1, 52, 55, 59, 62, 64, 70, 71, 74, 75, 76, 80, 88, 200, 32767} {
 				s.raw(fmt.Sprintf("key %d", k), k, 0, append(header(k, 0, 3), 0, 0, 0, 0))
 				s.drop()
 			}
 		}},
-		script{"frames", func(s *side) {
+		script{name: "frames", run: func(s *side) {
 			s.rawBytes("size 0", []byte{0, 0, 0, 0})
 			s.drop()
 			s.rawBytes("size -1", []byte{0xff, 0xff, 0xff, 0xff})
@@ -108,7 +108,7 @@ func malformedScripts() []script {
 			s.drop()
 			s.rawBytes("HTTP", []byte("GET / HTTP/1.1\r\n\r\n"))
 		}},
-		script{"trailing-bytes", func(s *side) {
+		script{name: "trailing-bytes", run: func(s *side) {
 			for _, k := range []wire.Key{wire.KeyListGroups, wire.KeyFindCoordinator, wire.KeyHeartbeat} {
 				for _, v := range []int16{0, 4} {
 					body, err := wire.Append(nil, wire.NewRequest(k), v)
@@ -128,7 +128,7 @@ func malformedScripts() []script {
 				}
 			}
 		}},
-		script{"tags", func(s *side) {
+		script{name: "tags", run: func(s *side) {
 			// Unknown tagged fields are for somebody newer.
 			h := append(header(wire.KeyApiVersions, 3, 5), 1, 100, 3, 'a', 'b', 'c')
 			s.raw("a tag in the header", wire.KeyApiVersions, 3, append(h, 2, 'a', 2, 'b', 0))
@@ -245,7 +245,7 @@ func clusterScripts() []script {
 		s.call(&wire.DescribeLogDirsRequest{Topics: []wire.DescribeLogDirsRequestDescribableLogDirTopic{}}, v)
 		s.callKeeping(&wire.DescribeLogDirsRequest{}, v, s.onlyMine)
 	})...)
-	return append(out, script{"new-groups", func(s *side) {
+	return append(out, script{name: "new-groups", run: func(s *side) {
 		s.call(&wire.ConsumerGroupHeartbeatRequest{GroupID: "g", MemberEpoch: 0, RebalanceTimeoutMs: 1000}, 0)
 		s.call(&wire.ConsumerGroupDescribeRequest{GroupIDs: []string{"g"}}, 0)
 	}})

@@ -101,7 +101,7 @@ func commitScripts() []script {
 		s.call(committed(7, g, topic, 0), 7)
 	})...)
 	out = append(out, each("fetch", wire.KeyOffsetFetch, offsetFetch)...)
-	out = append(out, script{"delete-offsets", offsetDelete})
+	out = append(out, script{name: "delete-offsets", run: offsetDelete})
 	return append(out, each("delete-groups", wire.KeyDeleteGroups, func(s *side, v int16) {
 		topic := s.topic("a", 1)
 		busy, idle, simple := s.name("busy"), s.name("idle"), s.name("simple")

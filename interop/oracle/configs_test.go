@@ -3,6 +3,7 @@
 package oracle
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/gregor-mq/gregor/wire"
@@ -30,7 +31,7 @@ func configScripts() []script {
 	out := each("describe", wire.KeyDescribeConfigs, describeConfigs)
 	out = append(out, each("alter", wire.KeyAlterConfigs, alterConfigs)...)
 	out = append(out, each("increment", wire.KeyIncrementalAlterConfigs, incrementConfigs)...)
-	return append(out, script{"alter-broker", alterBroker})
+	return append(out, script{name: "alter-broker", run: alterBroker, alone: true})
 }
 
 func describeConfigs(s *side, v int16) {
@@ -38,7 +39,7 @@ func describeConfigs(s *side, v int16) {
 	ask := func(rs ...described) {
 		req := wire.NewDescribeConfigsRequest()
 		req.Resources = rs
-		s.callKeeping(req, v, withoutLoggers)
+		s.callKeeping(req, v, comparable)
 		if v >= 1 {
 			req.IncludeSynonyms = true
 		}
@@ -46,7 +47,7 @@ func describeConfigs(s *side, v int16) {
 			req.IncludeDocumentation = true
 		}
 		if v >= 1 {
-			s.callKeeping(req, v, withoutLoggers)
+			s.callKeeping(req, v, comparable)
 		}
 	}
 	ask(described{ResourceType: topicResource, ResourceName: topic})
@@ -72,12 +73,14 @@ func describeConfigs(s *side, v int16) {
 	ask([]described{}...)
 }
 
-// withoutLoggers cuts the names of a program's own loggers off.
-func withoutLoggers(m wire.Body) {
+// comparable cuts off what the programs have of their own: loggers, gregor's
+// settings, and the ensemble, which may be inside of gregor.
+func comparable(m wire.Body) {
 	for i, r := range m.(*wire.DescribeConfigsResponse).Results {
-		if r.ResourceType == loggerResource {
-			m.(*wire.DescribeConfigsResponse).Results[i].Configs = nil
-		}
+		r.Configs = slices.DeleteFunc(r.Configs, func(c wire.DescribeConfigsResponseResourceResult) bool {
+			return r.ResourceType == loggerResource || strings.HasPrefix(c.Name, "gregor.") || c.Name == "zookeeper.connect"
+		})
+		m.(*wire.DescribeConfigsResponse).Results[i] = r
 	}
 }
 

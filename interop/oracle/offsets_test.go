@@ -53,7 +53,7 @@ func offsetScripts() []script {
 			s.call(req, v)
 		}
 	})
-	out = append(out, script{"list-old-many", func(s *side) {
+	out = append(out, script{name: "list-old-many", run: func(s *side) {
 		topic := s.topic("a", 1, "segment.bytes", "200")
 		for range 5 {
 			s.put(topic, 0, batch(record.Spec{}, "k", "0123456789012345678901234567890123456789012345678901234567890123456789"))

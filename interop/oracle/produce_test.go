@@ -28,35 +28,40 @@ func produceScripts() []script {
 		}
 	})
 	out = append(out, each("refused", wire.KeyProduce, func(s *side, v int16) {
-		topic := s.topic("a", 1)
+		topic := s.topic("a", 20)
+		last := int32(20)
+		send := func(records []byte) { // each to a partition of its own
+			last--
+			s.call(produce(1, topic, last, records), v)
+			s.stored(topic, last)
+		}
 		good := fitting(v, record.None, "k", "v")
 		for _, acks := range []int16{2, -2, 100} {
 			s.call(produce(acks, topic, 0, good), v)
 		}
 		s.call(produce(1, s.name("missing"), 0, good), v)
 		s.call(produce(1, "bad name", 0, good), v)
-		s.call(produce(1, topic, 1, good), v)
+		s.call(produce(1, topic, 20, good), v)
 		s.call(produce(1, topic, -1, good), v)
 		// Apache never answers when records are null.
-		s.call(produce(1, topic, 0, []byte{}), v)
-		s.call(produce(1, topic, 0, good[:len(good)-1]), v)
-		s.call(produce(1, topic, 0, good[:10]), v)
-		s.call(produce(1, topic, 0, slices.Concat(good, good)), v)
-		s.call(produce(1, topic, 0, slices.Concat(good, good[:20])), v)
+		send([]byte{})
+		send(good[:len(good)-1])
+		send(good[:10])
+		send(slices.Concat(good, good))
+		send(slices.Concat(good, good[:20]))
 		damaged := slices.Clone(good)
 		damaged[len(damaged)-1] ^= 1
-		s.call(produce(1, topic, 0, damaged), v)
-		s.call(produce(1, topic, 0, oldSet(0, record.None, "k", "v")), v)
-		s.call(produce(1, topic, 0, oldSet(1, record.None, "k", "v")), v)
-		s.call(produce(1, topic, 0, oldSet(1, record.Gzip, "k", "v")), v)
-		s.call(produce(1, topic, 0, batch(record.Spec{}, "k", "v")), v)
-		s.call(produce(1, topic, 0, poke(good, 16, 3)), v)
-		s.call(produce(1, topic, 0, poke(good, 16, 0xff)), v)
+		send(damaged)
+		send(oldSet(0, record.None, "k", "v"))
+		send(oldSet(1, record.None, "k", "v"))
+		send(oldSet(1, record.Gzip, "k", "v"))
+		send(batch(record.Spec{}, "k", "v"))
+		send(poke(good, 16, 3))
+		send(poke(good, 16, 0xff))
 		empty := wire.NewProduceRequest()
 		empty.Acks = 1
 		s.call(empty, v)
 		s.call(produce(1, "__consumer_offsets", 0, good), v)
-		s.stored(topic, 0)
 	})...)
 	out = append(out, each("refused-unheard", wire.KeyProduce, func(s *side, v int16) {
 		topic := s.topic("a", 1)
@@ -81,10 +86,10 @@ func produceScripts() []script {
 	out = append(out, each("limits", wire.KeyProduce, func(s *side, v int16) { limits(s, v) })...)
 	out = append(out, each("times", wire.KeyProduce, func(s *side, v int16) { times(s, v) })...)
 	return append(out,
-		script{"damage", damage},
-		script{"claims", claims},
-		script{"idempotent", idempotent},
-		script{"recompressed", func(s *side) {
+		script{name: "damage", run: damage},
+		script{name: "claims", run: claims},
+		script{name: "idempotent", run: idempotent},
+		script{name: "recompressed", run: func(s *side) {
 			for _, to := range append(codecs, -1) {
 				name := map[record.Codec]string{record.None: "uncompressed", -1: "producer"}[to]
 				if name == "" {
@@ -97,7 +102,7 @@ func produceScripts() []script {
 				s.stored(topic, 0)
 			}
 		}},
-		script{"old-formats-stored", func(s *side) {
+		script{name: "old-formats-stored", run: func(s *side) {
 			for _, c := range codecs[:4] {
 				topic := s.topic(c.String(), 1)
 				for _, magic := range []int8{0, 1} {
@@ -175,12 +180,16 @@ const (
 
 // damage sends batches that are whole and have a right checksum, but lie.
 func damage(s *side) {
-	topic := s.topic("a", 1)
+	const probes = 40 // each in a partition of its own, so that one difference does not make others
+	topic := s.topic("a", probes)
 	good := batch(record.Spec{}, "key", "value", "key2", "value2")
 	zip := batch(record.Spec{Codec: record.Gzip}, "key", "value", "key2", strings.Repeat("v", 100))
+	partition := int32(0)
 	send := func(b record.Batch) {
-		s.call(produce(1, topic, 0, b), 9)
-		s.call(produce(-1, topic, 0, b), 11)
+		s.call(produce(1, topic, partition, b), 9)
+		s.call(produce(-1, topic, partition, b), 11)
+		s.stored(topic, partition)
+		partition++
 	}
 	send(withCRC(poke(good, 0, be64(5)...)))
 	send(withCRC(poke(good, atEpoch, be32(3)...)))
@@ -216,7 +225,6 @@ func damage(s *side) {
 	more := append(slices.Clone(good), 0, 0, 0)
 	binary.BigEndian.PutUint32(more[atLength:], uint32(len(more)-12))
 	send(withCRC(more))
-	s.stored(topic, 0)
 }
 
 // claims sends records with null and large parts.

@@ -86,7 +86,7 @@ func producerScripts() []script {
 			s.call(req, v)
 		}
 	})
-	return append(out, script{"describe", func(s *side) {
+	return append(out, script{name: "describe", run: func(s *side) {
 		topic := s.topic("a", 1)
 		ask := func(topic string, ps ...int32) {
 			s.call(&wire.DescribeProducersRequest{Topics: []wire.DescribeProducersRequestTopicRequest{{Name: topic, PartitionIndexes: ps}}}, 0)
