@@ -3,6 +3,7 @@ package clients
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -120,17 +121,23 @@ func fill(t *testing.T, topic string, partitions, n int) []*kgo.Record {
 }
 
 // read polls until n records have come and returns them by partition and
-// offset; more than n is a failure.
+// offset; more than n is a failure. A group member bears that its coordinator
+// is away for a while, as the client does.
 func read(t *testing.T, cl *kgo.Client, n int) []*kgo.Record {
 	t.Helper()
 	ctx := within(t)
 	var out []*kgo.Record
+	var away error
 	for len(out) < n {
 		fs := cl.PollFetches(ctx)
-		if err := fs.Err0(); err != nil {
-			t.Fatalf("got %d of %d records: %v", len(out), n, err)
+		if err := ctx.Err(); err != nil {
+			t.Fatalf("got %d of %d records: %v", len(out), n, errors.Join(err, away))
 		}
 		for _, e := range fs.Errors() {
+			if session, ok := errors.AsType[*kgo.ErrGroupSession](e.Err); ok {
+				away = session
+				continue
+			}
 			t.Fatalf("got %d of %d records: %s-%d: %v", len(out), n, e.Topic, e.Partition, e.Err)
 		}
 		out = append(out, fs.Records()...)

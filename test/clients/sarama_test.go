@@ -21,6 +21,7 @@ func saramaConfig(v sarama.KafkaVersion) *sarama.Config {
 	c.Producer.Partitioner = sarama.NewManualPartitioner
 	c.Consumer.Return.Errors = true
 	c.Consumer.Offsets.Initial = sarama.OffsetOldest
+	c.Consumer.Offsets.AutoCommit.Interval = 100 * time.Millisecond
 	c.Consumer.MaxWaitTime = 100 * time.Millisecond
 	c.Metadata.Retry.Backoff = 50 * time.Millisecond
 	return c
