@@ -118,7 +118,7 @@ func (b *broker) connect() {
 			b.ctl.HandleWatch(ev)
 		}
 	})
-	b.registry = registry.New(b.sess.Retrying(), registry.ACL(false), b.c.env)
+	b.registry = registry.New(b.sess.Retrying(), func(path string) []zk.ACL { return znode.DefaultACL(path, false) }, b.c.env)
 	b.admin = admin.New(b.sess.Retrying(), admin.Config{Rand: b.c.env.Rand})
 }
 

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"bytes"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -66,11 +67,10 @@ func lifeOf(files env.FS, pid int) (l life, ok bool) {
 	if err != nil {
 		return life{}, false
 	}
-	// The command name may hold anything, so count from its closing bracket:
-	// the start time is field 22, the 20th after it.
-	_, rest, found := strings.Cut(string(stat), ") ")
-	fields := strings.Fields(rest)
-	if !found || len(fields) < 20 {
+	// The command name may hold anything, so count from the last bracket: the
+	// start time is field 22, the 20th after it.
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	if len(fields) < 20 {
 		return life{}, false
 	}
 	return life{boot: strings.TrimSpace(string(boot)), pid: pid, started: fields[19]}, true

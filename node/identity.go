@@ -43,7 +43,7 @@ func (n *Node) identify(ctx context.Context) error {
 			return err
 		}
 	}
-	n.settings.install(b.WithID(meta.BrokerID))
+	n.settings.setID(meta.BrokerID)
 	for _, d := range n.dirs {
 		if err := d.WriteMeta(meta); err != nil {
 			return err

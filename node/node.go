@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"strconv"
 	"sync/atomic"
@@ -43,7 +44,8 @@ type Node struct {
 	epoch     atomic.Int64 // the broker epoch, -1 before the registration
 
 	dirs        []*storage.Dir
-	keeper      *keeper.Keeper // nil with an external ZooKeeper
+	missing     []replica.MissingDir // entries of log.dirs that cannot be used
+	keeper      *keeper.Keeper       // nil with an external ZooKeeper
 	session     session.Config
 	zk          atomic.Pointer[session.Session]
 	features    atomic.Int64
@@ -58,10 +60,11 @@ type Node struct {
 	follower    *notify.Follower
 	previous    atomic.Int64 // the session that registered this broker before
 	campaigning atomic.Bool  // the controller runs
-	// tasks hold what waits for ZooKeeper or metadata on behalf of a request;
-	// group holds the owners' loops.
-	tasks, group *run.Group
-	started      time.Time
+	// hearing holds the loops over ZooKeeper's events, tasks what waits for
+	// ZooKeeper or metadata on behalf of a request, group the owners' loops.
+	// They end in this order, for each starts work in those behind it.
+	hearing, tasks, group *run.Group
+	started               time.Time
 }
 
 // Start brings a broker up and returns when it is registered and serves. ctx
@@ -76,8 +79,13 @@ func Start(ctx context.Context, opt Options) (*Node, error) {
 	n.epoch.Store(-1)
 	n.group = run.NewGroup(context.WithoutCancel(ctx))
 	n.tasks = run.NewGroup(context.WithoutCancel(ctx))
-	if err := n.start(ctx); err != nil {
-		return nil, errors.Join(err, n.abandon())
+	n.hearing = run.NewGroup(n.group.Context())
+	// A part that dies while others start (the keeper's disk) ends the start.
+	starting, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(n.group.Context(), func() { cancel(context.Cause(n.group.Context())) })()
+	if err := n.start(starting); err != nil {
+		return nil, joinDistinct(err, n.abandon())
 	}
 	return n, nil
 }
@@ -113,7 +121,7 @@ func (n *Node) start(ctx context.Context) error {
 func (n *Node) openDirs(context.Context) error {
 	b := n.settings.Broker()
 	var err error
-	n.dirs, err = openDirs(n.env, b.LogDirs, n.levels.Logger("storage"))
+	n.dirs, n.missing, err = openDirs(n.env, b.LogDirs, n.levels.Logger("storage"))
 	return err
 }
 
@@ -154,9 +162,20 @@ func (n *Node) startReplicas(ctx context.Context) error {
 		RetentionInterval: b.Millis("log.retention.check.interval.ms"), TaskDelay: b.Millis("log.initial.task.delay.ms"),
 		CheckpointInterval: b.Millis("log.flush.offset.checkpoint.interval.ms"),
 		WatermarkInterval:  b.Millis("replica.high.watermark.checkpoint.interval.ms"),
-		Topic:              n.settings.Replica,
+		FlushInterval:      flushInterval(b),
+		Topic:              n.settings.Replica, Missing: n.missing, DirFailed: n.dirFailed,
 	}, n.dirs, n.cache, roles{n}, n.env, n.levels.Logger("replica"))
 	return n.replicas.Load(ctx, int(b.Int("num.recovery.threads.per.data.dir")))
+}
+
+// flushInterval is log.flush.scheduler.interval.ms; its default, the largest
+// number, is never.
+func flushInterval(b *config.Broker) time.Duration {
+	every := b.Millis("log.flush.scheduler.interval.ms")
+	if every == math.MaxInt64 {
+		return 0
+	}
+	return every
 }
 
 // startOwners makes the coordinators, the controller and the APIs.
@@ -204,6 +223,11 @@ func (n *Node) Config() *config.Broker { return n.settings.Broker() }
 
 // LogCount returns how many partitions this broker holds.
 func (n *Node) LogCount() int { return n.replicas.LogCount() }
+
+// fail ends the node because of an error that no part can live with.
+func (n *Node) fail(err error) {
+	n.group.Go("failure", func(context.Context) error { return err })
+}
 
 // Done is closed when the node cannot go on: its keeper or its ZooKeeper
 // session ended for good. Err then says why.

@@ -112,14 +112,25 @@ func (n *Node) campaign(ctx context.Context) error {
 	n.follower = n.newFollower()
 	z := n.zk.Load()
 	n.follower.Attach(z.Retrying())
-	n.group.Go("config-changes", n.follower.Run)
-	n.group.Go("zookeeper", n.follow)
+	n.listen("config-changes", n.follower.Run)
+	n.listen("zookeeper", n.follow)
 	if err := n.watchFeatures(ctx); err != nil {
 		return err
 	}
 	n.campaigning.Store(true)
 	n.controller.Start(n.group.Context(), z)
 	return nil
+}
+
+// listen starts a loop over ZooKeeper's events. A broker that hears nothing any
+// more must not go on.
+func (n *Node) listen(name string, loop func(context.Context) error) {
+	n.hearing.Go(name, func(ctx context.Context) error {
+		if err := loop(ctx); err != nil && ctx.Err() == nil {
+			n.fail(fmt.Errorf("%s: %w", name, err))
+		}
+		return nil
+	})
 }
 
 // hear hands one event of the session to those whom it may concern.

@@ -31,8 +31,14 @@ const (
 	// prefetchAt is the share of a block that may remain before the next one
 	// is asked for (KIP-730: at nine tenths).
 	prefetchAt = 10
+	// blockSize is how many ids a controller gives at a time.
+	blockSize = 1000
 	// blockRetry is the pause after a failed request.
 	blockRetry = 50 * time.Millisecond
+	// blockPatience is after how many failures those who wait are told to come
+	// again: 5 s, well within a client's request timeout. The next one who
+	// comes waits anew.
+	blockPatience = 100
 	// maxIDWaiters bounds the producers that wait for the first block; others
 	// are told to come again.
 	maxIDWaiters = 10_000
@@ -67,8 +73,7 @@ func (p *producerIDs) Next(done func(id int64, err error)) {
 
 // fetchLocked asks for a block when little is left and none is ahead.
 func (p *producerIDs) fetchLocked() {
-	size := int64(1000)
-	if p.mu.fetching || p.mu.ahead.first < p.mu.ahead.end || p.mu.end-p.mu.next > size/prefetchAt {
+	if p.mu.fetching || p.mu.ahead.first < p.mu.ahead.end || p.mu.end-p.mu.next > blockSize/prefetchAt {
 		return
 	}
 	p.mu.fetching = true
@@ -76,7 +81,7 @@ func (p *producerIDs) fetchLocked() {
 }
 
 func (p *producerIDs) fetch(ctx context.Context) {
-	for {
+	for range blockPatience {
 		b, err := p.allocate(ctx)
 		if err == nil {
 			p.take(b)
@@ -92,6 +97,8 @@ func (p *producerIDs) fetch(ctx context.Context) {
 			return
 		}
 	}
+	p.n.log.Warn("no controller gives producer ids: producers are told to come again")
+	p.refuse()
 }
 
 func (p *producerIDs) take(b block) {
@@ -143,8 +150,14 @@ func (p *producerIDs) allocate(ctx context.Context) (block, error) {
 		return block{}, err
 	}
 	resp, ok := answer.(*wire.AllocateProducerIDsResponse)
-	if !ok || resp.ErrorCode != wire.CodeNone {
+	if !ok {
+		return block{}, fmt.Errorf("controller %d answered a %T", b.ID, answer)
+	}
+	if resp.ErrorCode != wire.CodeNone {
 		return block{}, fmt.Errorf("controller %d: %w", b.ID, resp.ErrorCode)
+	}
+	if resp.ProducerIDStart < 0 || resp.ProducerIDLen <= 0 {
+		return block{}, fmt.Errorf("controller %d gave %d producer ids from %d on", b.ID, resp.ProducerIDLen, resp.ProducerIDStart)
 	}
 	return block{resp.ProducerIDStart, resp.ProducerIDStart + int64(resp.ProducerIDLen)}, nil
 }

@@ -19,6 +19,9 @@ type settings struct {
 	// plain is a topic without overrides; one value for all of them.
 	plain atomic.Pointer[topicSettings]
 
+	// change orders changes, so that none is derived from what another replaces.
+	change sync.Mutex
+
 	mu struct {
 		sync.RWMutex
 		topics     map[string]*topicSettings // those with overrides
@@ -41,7 +44,15 @@ func newSettings(b *config.Broker, log *slog.Logger) *settings {
 	return s
 }
 
-// install makes b the broker's configuration; topics are derived anew.
+// setID gives the broker the id that it found out.
+func (s *settings) setID(id int32) {
+	s.change.Lock()
+	defer s.change.Unlock()
+	s.install(s.Broker().WithID(id))
+}
+
+// install makes b the broker's configuration; topics are derived anew. The
+// caller holds change, but for the first time.
 func (s *settings) install(b *config.Broker) {
 	s.current.Store(b)
 	s.plain.Store(s.derive(b, nil))
@@ -97,6 +108,8 @@ func (s *settings) Replica(topic string) replica.TopicConfig { return s.of(topic
 
 // setTopic takes over a topic's overrides; none means that there is no node.
 func (s *settings) setTopic(name string, overrides map[string]string) {
+	s.change.Lock()
+	defer s.change.Unlock()
 	var t *topicSettings
 	if len(overrides) > 0 {
 		t = s.derive(s.Broker(), overrides)
@@ -113,6 +126,8 @@ func (s *settings) setTopic(name string, overrides map[string]string) {
 // setBroker takes over the dynamic configuration of all brokers and of this
 // one. What breaks a rule as a whole leaves the old settings in force.
 func (s *settings) setBroker(clusterDefault, own map[string]string) error {
+	s.change.Lock()
+	defer s.change.Unlock()
 	next, ignored, err := s.Broker().WithDynamic(clusterDefault, own)
 	for _, bad := range ignored {
 		s.log.Warn("dynamic broker setting has no effect", "error", bad)

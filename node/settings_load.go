@@ -112,7 +112,7 @@ func (n *Node) topicChanged(ctx context.Context, topic string) error {
 
 // refreshTopics reads the settings of topics that are about to be opened.
 func (n *Node) refreshTopics(topics []string) {
-	if err := n.reloadTopics(n.group.Context(), topics); err != nil {
+	if err := n.reloadTopics(n.tasks.Context(), topics); err != nil {
 		n.log.Error("cannot read topic settings: going on with those known", "error", err)
 	}
 }

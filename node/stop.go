@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gregor-mq/gregor/internal/rpc"
@@ -39,10 +40,12 @@ const abandonTimeout = 10 * time.Second
 // shutdown closes in the opposite order of start; each part may be missing.
 func (n *Node) shutdown(ctx context.Context) error {
 	var errs []error
+	n.hearing.Stop()
+	errs = append(errs, n.hearing.Wait())
+	n.tasks.Stop() // a request that waits for ZooKeeper must not hold its connection
 	if n.server != nil {
 		errs = append(errs, n.server.Stop())
 	}
-	n.tasks.Stop()
 	errs = append(errs, n.tasks.Wait())
 	if n.campaigning.Load() {
 		errs = append(errs, n.controller.Stop(ctx))
@@ -59,7 +62,19 @@ func (n *Node) shutdown(ctx context.Context) error {
 	if n.keeper != nil {
 		errs = append(errs, n.keeper.Stop(ctx))
 	}
-	return errors.Join(errs...)
+	return joinDistinct(errs...)
+}
+
+// joinDistinct is errors.Join without errors that an earlier one contains: one
+// failed disk speaks from several parts.
+func joinDistinct(errs ...error) error {
+	var all error
+	for _, err := range errs {
+		if err != nil && (all == nil || !strings.Contains(all.Error(), err.Error())) {
+			all = errors.Join(all, err)
+		}
+	}
+	return all
 }
 
 func (n *Node) closeSession(ctx context.Context) error {

@@ -35,8 +35,22 @@ func (n *Node) startKeeper(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("embedded keeper: %w", err)
 	}
+	n.group.Go("keeper-watch", func(ctx context.Context) error {
+		select {
+		case <-n.keeper.Done():
+			err := n.keeper.Err()
+			if err == nil {
+				err = errKeeperEnded
+			}
+			return fmt.Errorf("embedded keeper: %w", err)
+		case <-ctx.Done():
+			return nil
+		}
+	})
 	return nil
 }
+
+var errKeeperEnded = errors.New("ended")
 
 // sessionConfig says how to reach ZooKeeper: the embedded keeper's pipe, or
 // zookeeper.connect.
@@ -102,7 +116,9 @@ func (n *Node) dial(ctx context.Context) error {
 	}
 	n.zk.Store(z)
 	if n.keeper == nil {
-		return n.rememberSession(z)
+		if err := n.rememberSession(z); err != nil {
+			n.log.Warn("after a kill the next start will wait for this session's end", "error", err)
+		}
 	}
 	return nil
 }
@@ -117,10 +133,13 @@ func (n *Node) makeChroot(ctx context.Context, cfg session.Config) error {
 		return err
 	}
 	_, _, err = z.CreateRecursive(ctx, chroot, nil, n.acl, zk.Persistent)
-	if err != nil && !errors.Is(err, zk.ErrNodeExists) {
-		return errors.Join(fmt.Errorf("make the chroot: %w", err), z.Close(ctx))
+	if closing := z.Close(ctx); closing != nil {
+		n.log.Warn("the session that made the chroot is left to expire", "error", closing)
 	}
-	return z.Close(ctx)
+	if err != nil && !errors.Is(err, zk.ErrNodeExists) {
+		return fmt.Errorf("make the chroot %s: %w", chroot, err)
+	}
+	return nil
 }
 
 // acl is the ACL of a node that this broker makes.
@@ -136,18 +155,18 @@ func (n *Node) follow(ctx context.Context) error {
 		z := n.zk.Load()
 		var err error
 		events, err = z.Events().Drain(ctx, events[:0])
-		if err != nil {
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
-			}
-			// The stream ends with the session.
-			if err := n.renew(ctx); err != nil {
-				return err
+		if err == nil {
+			for _, ev := range events {
+				n.hear(ev)
 			}
 			continue
 		}
-		for _, ev := range events {
-			n.hear(ev)
+		if ctx.Err() != nil {
+			return nil
+		}
+		// The stream ends with the session.
+		if err := n.renew(ctx); err != nil && ctx.Err() == nil {
+			return fmt.Errorf("renew the session: %w", err)
 		}
 	}
 }
@@ -178,7 +197,21 @@ func (n *Node) renew(ctx context.Context) error {
 		}
 	}
 	z := n.zk.Load()
-	n.controller.SessionRenewed(z, n.register)
+	n.controller.SessionRenewed(z, n.registerAgain)
 	n.follower.Attach(z.Retrying())
-	return n.watchFeatures(ctx)
+	if err := n.watchFeatures(ctx); err != nil {
+		log.Warn("cannot read the feature node: the session has ended again", "error", err)
+	}
+	return nil
+}
+
+// registerAgain is register after an expired session. When this session has
+// expired too, the next one registers; any other failure (another process took
+// the id) leaves a broker that nobody knows, which must end.
+func (n *Node) registerAgain(ctx context.Context) error {
+	err := n.register(ctx)
+	if err != nil && ctx.Err() == nil && !errors.Is(err, zk.ErrSessionExpired) && !errors.Is(err, session.ErrClosed) {
+		n.fail(err)
+	}
+	return err
 }

@@ -34,7 +34,7 @@ func dialer(t *testing.T) func() (*session.Session, *registry.Registry) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { s.Close(context.Background()) })
-		return s, registry.New(s.Retrying(), registry.ACL(false), e)
+		return s, registry.New(s.Retrying(), openACL, e)
 	}
 }
 
@@ -119,27 +119,4 @@ func TestRegister(t *testing.T) {
 	}
 }
 
-func TestACL(t *testing.T) {
-	f := func(secure bool, path string, want ...zk.ACL) {
-		t.Helper()
-		got := registry.ACL(secure)(path)
-		if len(got) != len(want) {
-			t.Fatalf("%s: %v", path, got)
-		}
-		for i := range got {
-			if got[i] != want[i] {
-				t.Errorf("%s: %v, want %v", path, got, want)
-			}
-		}
-	}
-	creator, read, open := zk.CreatorAllACL()[0], zk.ReadACL()[0], zk.OpenACL()[0]
-	f(false, "/config/users/alice", open)
-	f(true, "/consumers", open)
-	f(true, "/consumers/g", creator, read)
-	f(true, "/config/users", creator)
-	f(true, "/config/users/alice", creator)
-	f(true, "/config/usersx", creator, read)
-	f(true, "/config/brokers/1", creator)
-	f(true, "/config/topics/t", creator, read)
-	f(true, "/delegation_token/tokens/x", creator)
-}
+func openACL(path string) []zk.ACL { return znode.DefaultACL(path, false) }
