@@ -88,7 +88,9 @@ func (l *Log) appendLeaderLocked(b record.Batch, cfg *Config, opt *AppendOptions
 		} else if dup != nil {
 			info.FirstOffset, info.LastOffset, info.LogAppendTime = dup.FirstOffset, dup.LastOffset, dup.Timestamp
 			info.Duplicate = true
-			return false, nil
+			// The first copy may not be on disk yet, and its sender never heard
+			// of it: this answer promises as much as that one would have.
+			return l.flushDueLocked(cfg), nil
 		}
 	}
 	if len(b) > int(cfg.SegmentBytes) {
@@ -101,7 +103,7 @@ func (l *Log) appendLeaderLocked(b record.Batch, cfg *Config, opt *AppendOptions
 		return false, l.fail("append to", err)
 	}
 	l.mu.unflushed += int64(info.Records)
-	return l.mu.unflushed >= cfg.FlushMessages, nil
+	return l.flushDueLocked(cfg), nil
 }
 
 // item is one batch of an append: its header (pos is set when it is written)

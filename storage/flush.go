@@ -23,6 +23,13 @@ func (l *Log) FlushTo(offset int64) error {
 	return l.flushAll()
 }
 
+// flushDueLocked says that flush.messages or more records are not known to be
+// on disk. Those of a flush that still runs count: whoever appends meanwhile
+// waits for it.
+func (l *Log) flushDueLocked(cfg *Config) bool {
+	return l.end.Load()-l.recovery.Load() >= cfg.FlushMessages
+}
+
 // FlushDue flushes when flush.ms have passed since the last flush and something
 // was appended.
 func (l *Log) FlushDue() error {

@@ -100,7 +100,7 @@ func (l *Log) appendFollowerLocked(data []byte, items []item, cfg *Config, info 
 		}
 		data, items = data[size:], items[n:]
 	}
-	return l.mu.unflushed >= cfg.FlushMessages, nil
+	return l.flushDueLocked(cfg), nil
 }
 
 // fitting is how many batches go into the active segment with one write: the

@@ -115,7 +115,7 @@ func (l *Log) recoverSegments(state *producer.State, point int64) error {
 		end = next
 		if i+1 < len(segs) && (!whole || l.lacks(end, segs[i+1].base)) {
 			l.setSegments(slices.Clone(segs[:i+1]))
-			if err := l.removeNow(segs[i+1:]); err != nil {
+			if err := errors.Join(l.removeNow(segs[i+1:]), l.fs().SyncDir(l.Path())); err != nil {
 				return err
 			}
 			break
@@ -177,7 +177,9 @@ func (l *Log) recoverSegment(s *segment, state *producer.State, from int64) (end
 	}
 	l.dir.log.Warn("cutting off a damaged end of the log", "segment", s.path(suffixLog), "position", good, "of", size, "offset", end, "err", why)
 	s.size.Store(good)
-	return end, false, r.file.Truncate(good)
+	// Durable before anything is appended: what was cut off must not come back
+	// behind new batches when power goes again.
+	return end, false, errors.Join(r.file.Truncate(good), r.file.Sync())
 }
 
 // scan goes over the batches of a segment. good is the position up to which

@@ -115,7 +115,8 @@ func (l *Log) cutSegment(s *segment, offset int64) error {
 	}
 	// Readers stop at the new size before the file has it.
 	s.size.Store(h.pos)
-	if err := r.file.Truncate(h.pos); err != nil {
+	// Durable, or the old tail may come back behind new batches after a power cut.
+	if err := errors.Join(r.file.Truncate(h.pos), r.file.Sync()); err != nil {
 		return err
 	}
 	s.sinceIndex, s.modified = 0, 0
