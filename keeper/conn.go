@@ -119,9 +119,17 @@ func (c *conn) run() {
 	switch {
 	case err == nil, errors.Is(err, io.EOF), errors.Is(err, net.ErrClosed), c.k.group.Context().Err() != nil:
 		c.k.log.Debug("connection ended", "remote", c.addr)
+	case isNetwork(err):
+		c.k.log.Info("connection lost", "remote", c.addr, "reason", err)
 	default:
-		c.k.log.Info("connection closed", "remote", c.addr, "reason", err)
+		c.k.log.Warn("connection closed", "remote", c.addr, "reason", err)
 	}
+}
+
+// isNetwork tells a network that failed from a client that sent nonsense.
+func isNetwork(err error) bool {
+	_, ok := errors.AsType[net.Error](err)
+	return ok
 }
 
 func (c *conn) talk() error {
@@ -205,9 +213,6 @@ func (c *conn) next() ([]byte, error) {
 		return nil, &zk.FrameError{Length: n, Limit: c.k.cfg.JuteMaxBuffer}
 	}
 	if err := c.fill(zk.LengthSize + n); err != nil {
-		if errors.Is(err, io.EOF) {
-			err = io.ErrUnexpectedEOF
-		}
 		return nil, err
 	}
 	frame := c.in[c.begin+zk.LengthSize : c.begin+zk.LengthSize+n]
@@ -224,6 +229,9 @@ func (c *conn) fill(n int) error {
 		k, err := c.nc.Read(c.in[c.filled:])
 		c.filled += k
 		if err != nil && c.filled-c.begin < n {
+			if errors.Is(err, io.EOF) && c.filled > c.begin {
+				err = io.ErrUnexpectedEOF
+			}
 			return err
 		}
 	}

@@ -145,11 +145,8 @@ func (c *Conn) nextRequest() (*Request, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Request{Conn: c, cost: int64(size)}
-	if err := c.srv.frames.take(c.ctx, r.cost); err != nil {
-		return nil, err
-	}
-	r.frame, err = c.readFrame(size)
+	r := &Request{Conn: c}
+	r.frame, err = c.readFrame(size, &r.cost)
 	if err == nil {
 		r.Header, r.Body, err = wire.DecodeRequestHeader(*r.frame)
 		if err != nil {
@@ -187,15 +184,24 @@ func (c *Conn) readSize() (int, error) {
 
 // readFrame reads size bytes into a buffer that grows with what arrives, not
 // with what the length claims; a peer is trusted with the size it sent before.
-func (c *Conn) readFrame(size int) (*[]byte, error) {
-	trusted := min(size, max(growth*(4+len(c.have)), c.lastFrame))
+// The budget is charged likewise, in cost: lengths that lie keep nobody out.
+func (c *Conn) readFrame(size int, cost *int64) (*[]byte, error) {
+	trusted := min(size, max(pooledBelow(growth*(4+len(c.have))), c.lastFrame))
+	if err := c.charge(trusted, cost); err != nil {
+		return nil, err
+	}
 	buf := getBuffer(trusted)
 	take := min(size, len(c.have))
 	*buf = append(*buf, c.have[:take]...)
 	c.have = c.have[take:]
 	for len(*buf) < size {
 		if len(*buf) == cap(*buf) {
-			bigger := getBuffer(min(size, growth*len(*buf)))
+			next := min(size, growth*len(*buf))
+			if err := c.charge(next, cost); err != nil {
+				putBuffer(buf)
+				return nil, err
+			}
+			bigger := getBuffer(next)
 			*bigger = append(*bigger, *buf...)
 			putBuffer(buf)
 			buf = bigger
@@ -213,6 +219,19 @@ func (c *Conn) readFrame(size int) (*[]byte, error) {
 	}
 	c.lastFrame = size
 	return buf, nil
+}
+
+// charge raises what a frame holds of the budget to n bytes.
+func (c *Conn) charge(n int, cost *int64) error {
+	more := int64(n) - *cost
+	if more <= 0 {
+		return nil
+	}
+	if err := c.srv.frames.take(c.ctx, more, *cost); err != nil {
+		return err
+	}
+	*cost += more
+	return nil
 }
 
 // readSome is one read with the idle limit of connections.max.idle.ms. While

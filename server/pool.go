@@ -27,6 +27,10 @@ func getBuffer(n int) *[]byte {
 	return &b
 }
 
+// pooledBelow returns the largest pooled capacity that is not above n, or the
+// smallest there is.
+func pooledBelow(n int) int { return 1 << max(bits.Len(uint(n))-1, smallestClass) }
+
 // putBuffer gives a buffer back. The caller must not touch it again.
 func putBuffer(b *[]byte) {
 	if b == nil || cap(*b) > maxPooled || cap(*b) < 1<<smallestClass {

@@ -350,16 +350,20 @@ func waitFor(t *testing.T, done func() bool) {
 }
 
 func TestFrameMemoryFollowsWhatArrives(t *testing.T) {
-	c := &Conn{srv: &Server{cfg: Config{MaxFrame: 100 << 20}, env: env.Real()}}
+	c := &Conn{srv: &Server{cfg: Config{MaxFrame: 100 << 20}, env: env.Real(), frames: newBudget(1 << 20)}, ctx: t.Context()}
 	client, server := net.Pipe()
 	c.nc = server
 	go func() {
 		_, _ = client.Write(bytes.Repeat([]byte{1}, 3000))
 		_ = client.Close()
 	}()
-	buf, err := c.readFrame(90 << 20)
+	var cost int64
+	buf, err := c.readFrame(90<<20, &cost)
 	if buf != nil || !errors.Is(err, errFrame) {
 		t.Fatalf("readFrame = %v, %v", buf, err)
+	}
+	if cost > growth*3000 {
+		t.Errorf("%d bytes of the budget are held for 3000 that arrived", cost)
 	}
 	if c.lastFrame != 0 {
 		t.Error("a frame that did not come whole earns no trust")
@@ -405,19 +409,19 @@ func TestIdleConnectionsAreCut(t *testing.T) {
 
 func TestBudgetAdmitsInOrder(t *testing.T) {
 	b := newBudget(100)
-	if err := b.take(t.Context(), 80); err != nil {
+	if err := b.take(t.Context(), 80, 0); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	got := make(chan string, 2)
 	go func() {
-		if b.take(ctx, 500) != nil { // larger than all: waits for the whole budget
+		if b.take(ctx, 500, 0) != nil { // larger than all: waits for the whole budget
 			got <- "large cancelled"
 		}
 	}()
 	waitFor(t, func() bool { b.mu.Lock(); defer b.mu.Unlock(); return len(b.mu.waiters) == 1 })
 	go func() {
-		if b.take(t.Context(), 10) == nil {
+		if b.take(t.Context(), 10, 0) == nil {
 			got <- "small"
 		}
 	}()
@@ -431,5 +435,43 @@ func TestBudgetAdmitsInOrder(t *testing.T) {
 	b.give(10)
 	if b.mu.free != 100 {
 		t.Errorf("free = %d after all was given back", b.mu.free)
+	}
+}
+
+// Frames that grow can take the whole budget together with none of them whole:
+// the oldest is let on, and the rest follow one by one.
+func TestBudgetLetsTheOldestOn(t *testing.T) {
+	b := newBudget(100)
+	for range 2 {
+		if err := b.take(t.Context(), 50, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := make(chan int, 2)
+	grow := func(name int, queued func() bool) {
+		go func() {
+			if err := b.take(t.Context(), 70, 50); err == nil {
+				got <- name
+			}
+		}()
+		waitFor(t, func() bool { b.mu.Lock(); defer b.mu.Unlock(); return queued() })
+	}
+	grow(1, func() bool { return len(b.mu.waiters) == 1 })
+	select {
+	case <-got:
+		t.Fatal("let on though another holds half of the budget and waits for nothing")
+	default:
+	}
+	grow(2, func() bool { return b.mu.free < 0 })
+	if name := <-got; name != 1 {
+		t.Fatalf("frame %d was let on first", name)
+	}
+	b.give(120)
+	if name := <-got; name != 2 {
+		t.Fatalf("then frame %d", name)
+	}
+	b.give(120)
+	if b.mu.free != 100 || b.mu.stuck != 0 {
+		t.Errorf("free = %d, stuck = %d after all was given back", b.mu.free, b.mu.stuck)
 	}
 }
