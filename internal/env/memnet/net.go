@@ -82,7 +82,7 @@ func (n *Net) Listen(_ context.Context, network, address string) (net.Listener, 
 		addr = netip.AddrPortFrom(addr.Addr(), n.portLocked())
 	}
 	if n.mu.listeners[addr] != nil {
-		return nil, &net.OpError{Op: "listen", Net: network, Addr: net.TCPAddrFromAddrPort(addr), Err: syscall.EADDRINUSE}
+		return nil, &net.OpError{Op: "listen", Net: network, Addr: net.TCPAddrFromAddrPort(addr), Err: os.NewSyscallError("bind", syscall.EADDRINUSE)}
 	}
 	l := &listener{net: n, addr: addr, queue: make(chan *conn, backlog), closed: make(chan struct{})}
 	n.mu.listeners[addr] = l
@@ -98,7 +98,7 @@ func (n *Net) Dial(ctx context.Context, network, address string) (net.Conn, erro
 	if err := ctx.Err(); err != nil {
 		return nil, context.Cause(ctx)
 	}
-	refused := &net.OpError{Op: "dial", Net: network, Addr: net.TCPAddrFromAddrPort(addr), Err: syscall.ECONNREFUSED}
+	refused := &net.OpError{Op: "dial", Net: network, Addr: net.TCPAddrFromAddrPort(addr), Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	l := n.mu.listeners[addr]
@@ -168,11 +168,11 @@ func (c *conn) as(op string, err error) error {
 	case c.closed.Load():
 		err = net.ErrClosed
 	case c.cut.Load():
-		err = syscall.ECONNRESET
+		err = os.NewSyscallError(op, syscall.ECONNRESET)
 	case errors.Is(err, io.EOF):
 		return err
 	default:
-		err = syscall.EPIPE
+		err = os.NewSyscallError(op, syscall.EPIPE)
 	}
 	return &net.OpError{Op: op, Net: "tcp", Source: c.local, Addr: c.remote, Err: err}
 }
