@@ -19,7 +19,7 @@ import (
 // all the time.
 func kafkaGo(t *testing.T) *kafka.Client {
 	t.Helper()
-	transport := &kafka.Transport{MetadataTTL: 50 * time.Millisecond}
+	transport := &kafka.Transport{MetadataTTL: time.Second}
 	t.Cleanup(transport.CloseIdleConnections)
 	return &kafka.Client{Addr: kafka.TCP(gregor.Shared(t).Kafka), Transport: transport, Timeout: patience}
 }
@@ -161,6 +161,15 @@ func TestKafkaGoClient(t *testing.T) {
 }
 
 func kafkaGoOffsets(ctx context.Context, t *testing.T, cl *kafka.Client, topic, group string) {
+	// The first group of a cluster makes the offsets topic; kafka-go commits to
+	// whomever while there is no coordinator yet.
+	eventually(t, "there is a coordinator", func() error {
+		found, err := cl.FindCoordinator(ctx, &kafka.FindCoordinatorRequest{Key: group, KeyType: kafka.CoordinatorKeyTypeConsumer})
+		if err == nil {
+			err = found.Error
+		}
+		return err
+	})
 	set, err := cl.OffsetCommit(ctx, &kafka.OffsetCommitRequest{GroupID: group, GenerationID: -1, Topics: map[string][]kafka.OffsetCommit{
 		topic: {{Partition: 0, Offset: 2, Metadata: "m"}, {Partition: 7, Offset: 1}},
 	}})

@@ -1,6 +1,7 @@
 package clients
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -28,16 +29,18 @@ func TestRestart(t *testing.T) {
 			sent := produce(t, cl, numbered(topic, 3, 30)...)
 			before := snapshot(t, b, topic)
 
-			member := func() *kgo.Client {
+			member := func(group string) *kgo.Client {
 				return clientOf(t, b.Kafka, kgo.ConsumerGroup(group), kgo.ConsumeTopics(topic), kgo.DisableAutoCommit(),
 					kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.SessionTimeout(2*time.Second))
 			}
-			m := member()
-			equal(t, "read before", places(read(t, m, 30)), places(sorted(sent)))
+			gone, stays := member(group), member(name(t))
+			equal(t, "read before", places(read(t, gone, 30)), places(sorted(sent)))
+			equal(t, "read before by the other", places(read(t, stays, 30)), places(sorted(sent)))
 			all := sorted(sent)
-			if err := m.CommitRecords(within(t), all[3], all[13], all[29]); err != nil {
+			if err := errors.Join(gone.CommitRecords(within(t), all[3], all[13], all[29]), stays.CommitUncommittedOffsets(within(t))); err != nil {
 				t.Fatal(err)
 			}
+			gone.Close()
 
 			c.end(b, t)
 			b.Restart(t)
@@ -55,9 +58,8 @@ func TestRestart(t *testing.T) {
 			// member that stayed reads what it brings.
 			late := produce(t, cl, &kgo.Record{Topic: topic, Partition: 0, Value: []byte("late")})
 			equal(t, "place of a late record", places(late), []string{"0/10=late"})
-			equal(t, "read by the member that stayed", places(read(t, m, 1)), []string{"0/10=late"})
-			m.Close()
-			equal(t, "read from the commits on", places(read(t, member(), 13)), places(append(append(append([]*kgo.Record{}, all[4:10]...), late...), all[14:20]...)))
+			equal(t, "read by the member that stayed", places(read(t, stays, 1)), []string{"0/10=late"})
+			equal(t, "read from the commits on", places(read(t, member(group), 13)), places(append(append(append([]*kgo.Record{}, all[4:10]...), late...), all[14:20]...)))
 
 			// A second time: the log that was recovered is as good as the first.
 			c.end(b, t)

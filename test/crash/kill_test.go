@@ -129,7 +129,9 @@ func killSettings(rng *rand.Rand) (properties, topic map[string]string) {
 	if rng.IntN(4) == 0 {
 		properties["log.flush.interval.messages"] = "1"
 	}
-	topic = map[string]string{"segment.bytes": pick(rng, "4000", "20000", "1000000")}
+	// Smaller segments roll faster than a busy disk syncs them: then every life
+	// recovers more than the one before, as with Kafka.
+	topic = map[string]string{"segment.bytes": pick(rng, "30000", "100000", "1000000")}
 	if rng.IntN(3) == 0 {
 		topic["compression.type"] = pick(rng, "uncompressed", "lz4", "zstd", "snappy")
 	}
@@ -142,7 +144,8 @@ func TestKillNine(t *testing.T) {
 	eachSeed(t, []uint64{1, 2}, func(t *testing.T, seed uint64, rng *rand.Rand) {
 		embedded := seed%2 == 1 // the others have a keeper that is killed as well
 		properties, topic := killSettings(rng)
-		h, hist := newHost(t, embedded, properties), newHistory()
+		hist := newHistory()
+		h := newHost(t, embedded, properties)
 		t.Logf("settings %v, topics %v", properties, topic)
 		root := ""
 		if !embedded {
@@ -158,10 +161,7 @@ func TestKillNine(t *testing.T) {
 			h.disaster(l, rng)
 			h.born(hist, root)
 		}
-		if err := l.awaitAcks(t.Context(), 100); err != nil {
-			t.Fatal(err)
-		}
-		l.finish(t, 5)
+		l.finish(t, 100)
 		t.Logf("%d records acknowledged, %d topics created", hist.records.AckedCount(), hist.names.Load())
 		hist.verify(t, opts, hist.kept())
 		if err := h.broker.Terminate(t.Context()); err != nil {
@@ -200,15 +200,6 @@ func (h *host) disaster(l *load, rng *rand.Rand) {
 	}
 	h.launch()
 	h.ready()
-}
-
-// finish lets the clients answer what they sent, and ends them.
-func (l *load) finish(t *testing.T, more int64) {
-	t.Helper()
-	if err := l.awaitAcks(t.Context(), more); err != nil {
-		t.Fatal(err)
-	}
-	l.stop()
 }
 
 // TestQuickReturn: after kill -9 the broker does not wait for its own old

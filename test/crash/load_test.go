@@ -30,7 +30,7 @@ const (
 
 var loadTopics = []string{"load-a", "load-b"}
 
-// story is what all lives of a broker have in common: what was promised.
+// history is what all lives of a broker have in common: what was promised.
 type history struct {
 	records *check.History
 	offsets *check.Offsets
@@ -51,8 +51,12 @@ type load struct {
 	opts   []kgo.Opt
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
-	acks   atomic.Int64
-	target atomic.Pointer[ackTarget]
+	// draining tells producers to send nothing more; drained counts those that
+	// have no answer left to wait for.
+	draining atomic.Bool
+	drained  sync.WaitGroup
+	acks     atomic.Int64
+	target   atomic.Pointer[ackTarget]
 }
 
 type ackTarget struct {
@@ -95,6 +99,7 @@ func (h *history) begin(t *testing.T, opts []kgo.Opt, rng *rand.Rand, configs ma
 			kgo.ProducerLinger(pick(rng, 0, time.Millisecond, 5*time.Millisecond)), kgo.UnknownTopicRetries(-1),
 			kgo.MaxBufferedRecords(inFlight), kgo.ProducerBatchMaxBytes(batchBytes))
 		own := rand.New(rand.NewPCG(rng.Uint64(), 1))
+		l.drained.Add(1)
 		l.wg.Go(func() { l.produce(ctx, cl, id, own) })
 	}
 	consumer := newClient(t, opts, kgo.ConsumerGroup(groupName), kgo.ConsumeTopics(loadTopics...), kgo.DisableAutoCommit(),
@@ -125,6 +130,24 @@ func (l *load) stop() {
 	l.wg.Wait()
 }
 
+// finish waits for more acknowledgements, lets the producers get the answer to
+// all that they sent, and ends the clients.
+func (l *load) finish(t *testing.T, more int64) {
+	t.Helper()
+	if err := l.awaitAcks(t.Context(), more); err != nil {
+		t.Fatal(err)
+	}
+	l.draining.Store(true)
+	done := make(chan struct{})
+	go func() { l.drained.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-time.After(patience):
+		t.Errorf("records without an answer after %v", patience)
+	}
+	l.stop()
+}
+
 // awaitAcks waits until n more records were acknowledged.
 func (l *load) awaitAcks(ctx context.Context, n int64) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
@@ -150,7 +173,7 @@ func (l *load) reached() {
 // acknowledged in the end unless the client is closed before.
 func (l *load) produce(ctx context.Context, cl *kgo.Client, id int, rng *rand.Rand) {
 	defer cl.Close()
-	for ctx.Err() == nil {
+	for ctx.Err() == nil && !l.draining.Load() {
 		p := check.Partition{Topic: pick(rng, loadTopics...), Index: rng.Int32N(partitions)}
 		v := l.records.Next(id, p)
 		filler := pick(rng, 0, 10, 100, 2000)
@@ -165,6 +188,8 @@ func (l *load) produce(ctx context.Context, cl *kgo.Client, id int, rng *rand.Ra
 			}
 		})
 	}
+	_ = cl.Flush(ctx) // fails only when ctx ends: then answers stay unknown
+	l.drained.Done()
 }
 
 // gaveUp says that it was the client which went away, or one that does not try
