@@ -5,8 +5,9 @@
 //
 //   - Owns: the life of a process; the ZooKeeper session and who hears its
 //     events; the settings in force.
-//   - Goroutines: "zookeeper" (session events), those of what it starts.
+//   - Goroutines: "zookeeper" (session events), "config-changes", "keeper-watch",
+//     a task per request that waits for ZooKeeper, those of what it starts.
 //   - Disk: the file gregor.session in the first log directory.
-//   - Locks: settings.mu (topic overrides), blocks.mu (producer ids).
+//   - Locks: settings.change, then settings.mu (topic overrides); producerIDs.mu.
 //   - Kafka counterpart: kafka.server.KafkaServer.
 package node

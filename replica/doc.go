@@ -2,12 +2,16 @@
 // who may append and how far readers may see.
 //
 //   - Owns: Manager (all partitions of this broker), Partition, fetch sessions.
-//   - Goroutines: one each for retention, checkpoints and deletion; none per
-//     partition or session.
+//   - Goroutines: one each for retention, flushes, checkpoints and deletion; none
+//     per partition or session. Loading and stopping use a bounded few.
 //   - Disk: through storage; the checkpoint files of each log directory.
-//   - Locks: Manager.mu (the table of partitions), Partition.mu (role, epochs,
-//     watermark, those who wait for it), interest.mu (what a fetch has still to
-//     look at), sessions.mu. In this order; none over network I/O.
+//   - Locks: Manager.control (LeaderAndIsr and StopReplica, one at a time), then
+//     Manager.checkpoints (looking at the logs and writing what they tell, as one
+//     step), then Manager.mu (the table), then Partition.mu (role and epochs).
+//     On a fetch's way: op of the session or fetch (while it reads, never while
+//     it waits), Manager.mu, Partition.subs, interest.mu. Partition.water orders
+//     moves of the watermark; Manager.offline and sessions.mu are leaves. None
+//     over network I/O; nobody is woken or answered under any but op.
 //   - Kafka counterpart: kafka.server.ReplicaManager, kafka.cluster.Partition,
 //     FetchSession.
 package replica
