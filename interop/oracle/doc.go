@@ -6,6 +6,9 @@
 // GREGOR_INTEROP_TARGET=apache the second broker is another Apache Kafka, which
 // proves that the scripts find no differences where there are none.
 //
+// known.txt lists the differences that are accepted and why. Any other fails,
+// and so does a line of the list that accepts nothing any more.
+//
 //   - Owns: the cases, one file per family of APIs.
 //   - Goroutines: one per broker and case.
 //   - Disk: none of its own.

@@ -320,36 +320,47 @@ func (s *side) eventually(check func() error) {
 // id returns the id of a topic.
 func (s *side) id(topic string) wire.UUID { return s.metadata(topic).TopicID }
 
-// difference compares two transcripts; it is empty when they are equal.
-func difference(want, got []step) string {
-	var b strings.Builder
+// divergence is a line that one side wrote and the other did not.
+type divergence struct {
+	label string
+	api   string // the first word of the label
+	field string
+	text  string
+}
+
+func diverging(label, text string) divergence {
+	api, _, _ := strings.Cut(label, " ")
+	field, _, _ := strings.Cut(text[2:], " = ")
+	field, _, _ = strings.Cut(field, " record ")
+	return divergence{label, api, field, text}
+}
+
+// differences compares two transcripts; there are none when they are equal.
+func differences(want, got []step) []divergence {
+	var out []divergence
 	for i := range max(len(want), len(got)) {
 		switch {
 		case i >= len(got):
-			fmt.Fprintf(&b, "only Apache: %s\n", want[i].label)
+			out = append(out, diverging(want[i].label, "- asked"))
 			continue
 		case i >= len(want):
-			fmt.Fprintf(&b, "only the other: %s\n", got[i].label)
+			out = append(out, diverging(got[i].label, "+ asked"))
 			continue
 		}
 		w, g := want[i], got[i]
-		var lines strings.Builder
-		differentLines(&lines, w.lines, g.lines)
-		if w.label == g.label && lines.Len() == 0 {
-			continue // the order is that of the identities on both sides
-		}
-		fmt.Fprintf(&b, "%s\n", w.label)
+		lines := differentLines(w.lines, g.lines) // their order is that of the identities on both sides
 		if w.label != g.label {
-			fmt.Fprintf(&b, "  but the other was asked: %s\n", g.label)
+			lines = append(lines, "+ asked = "+g.label)
 		}
-		b.WriteString(lines.String())
+		for _, l := range lines {
+			out = append(out, diverging(w.label, l))
+		}
 	}
-	return b.String()
+	return out
 }
 
-// differentLines writes what one side said more often than the other.
-func differentLines(b *strings.Builder, want, got []string) {
-	const most = 40
+// differentLines returns what one side said more often than the other.
+func differentLines(want, got []string) (out []string) {
 	count := map[string]int{}
 	for _, l := range want {
 		count[l]++
@@ -357,17 +368,32 @@ func differentLines(b *strings.Builder, want, got []string) {
 	for _, l := range got {
 		count[l]--
 	}
-	n := 0
 	show := func(sign string, lines []string, direction int) {
 		for _, l := range lines {
-			if count[l]*direction > 0 && n < most {
-				fmt.Fprintf(b, "  %s %s\n", sign, l)
+			if count[l]*direction > 0 {
+				out = append(out, sign+" "+l)
 				count[l] -= direction
-				n++
 			}
 		}
 	}
 	show("-", want, 1)
-	n = 0
 	show("+", got, -1)
+	return out
+}
+
+// report shows differences below the requests they belong to.
+func report(ds []divergence) string {
+	const most = 80 // of one request
+	var b strings.Builder
+	label, n := "", 0
+	for i, d := range ds {
+		if i == 0 || d.label != label {
+			label, n = d.label, 0
+			fmt.Fprintln(&b, label)
+		}
+		if n++; n <= most {
+			fmt.Fprintf(&b, "  %s\n", d.text)
+		}
+	}
+	return b.String()
 }
