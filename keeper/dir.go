@@ -110,7 +110,7 @@ func (d *directory) mustBeEmpty(fsys env.FS, c Config) error {
 		for _, f := range files {
 			switch name := f.Name(); {
 			case name == lockName, name == "lost+found", f.IsDir() && (name == snapDir || name == logDir),
-				dir == c.DataDir && name == metaName+".tmp":
+				dir == c.DataDir && (name == metaName+".tmp" || strings.TrimSuffix(name, ".tmp") == closedName):
 			case name == "version-2" || name == "myid":
 				return fmt.Errorf("%s holds Apache ZooKeeper's data (%s); give gregor a directory of its own", dir, name)
 			case dir == d.logs && strings.HasSuffix(name, ".log"):

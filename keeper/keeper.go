@@ -74,13 +74,13 @@ func Start(ctx context.Context, cfg Config, e env.Env, log *slog.Logger) (*Keepe
 		return nil, err
 	}
 	k.dir = dir
-	l, w, err := k.recover()
-	if err != nil {
+	// Ports first: a keeper that cannot listen changes nothing on disk.
+	if err := k.bind(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("keeper: %w", err), dir.close())
 	}
-	if err := k.bind(ctx); err != nil {
-		k.state.tree.Close()
-		return nil, errors.Join(fmt.Errorf("keeper: %w", err), w.log.Close(), dir.close())
+	l, w, err := k.recover()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("keeper: %w", err), k.unbind(), dir.close())
 	}
 	k.launch(l, w)
 	select {
@@ -105,14 +105,20 @@ func (k *Keeper) bind(ctx context.Context) error {
 	for _, addr := range k.cfg.Listen {
 		l, err := k.env.Net.Listen(ctx, "tcp", addr)
 		if err != nil {
-			for _, open := range k.listen {
-				err = errors.Join(err, open.Close())
-			}
-			return fmt.Errorf("cannot listen on %s: %w", addr, err)
+			return errors.Join(fmt.Errorf("cannot listen on %s: %w", addr, err), k.unbind())
 		}
 		k.listen = append(k.listen, l)
 	}
 	return nil
+}
+
+// unbind closes the listeners of a keeper that does not start.
+func (k *Keeper) unbind() error {
+	var errs []error
+	for _, l := range k.listen {
+		errs = append(errs, l.Close())
+	}
+	return errors.Join(errs...)
 }
 
 // launch starts all goroutines.
@@ -128,7 +134,11 @@ func (k *Keeper) launch(l *loop, w *logWriter) {
 	k.outer.Go("keeper-end", func(context.Context) error {
 		err := k.group.Wait()
 		k.state.tree.Close()
-		if err = errors.Join(err, w.log.Close(), k.dir.close()); err != nil {
+		if err = errors.Join(err, w.log.Close()); err == nil {
+			segment, size := w.log.End()
+			err = k.dir.noteEnd(k.env.FS, k.cfg.DataDir, logEnd{segment, size})
+		}
+		if err = errors.Join(err, k.dir.close()); err != nil {
 			k.err = fmt.Errorf("keeper: %w", err)
 			k.log.Error("keeper ended", "error", k.err)
 		}

@@ -20,6 +20,10 @@ func (k *Keeper) recover() (*loop, *logWriter, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	if err := k.dir.checkEnd(k.env.FS, k.cfg.DataDir); err != nil {
+		k.state.tree.Close()
+		return nil, nil, err
+	}
 	opts := wal.Options{DirID: k.dir.id}
 	var log *wal.Log
 	var found wal.Contents
@@ -31,6 +35,10 @@ func (k *Keeper) recover() (*loop, *logWriter, error) {
 	if err != nil {
 		k.state.tree.Close()
 		return nil, nil, explain(err)
+	}
+	if err := k.dir.forgetEnd(k.env.FS, k.cfg.DataDir); err != nil {
+		k.state.tree.Close()
+		return nil, nil, errors.Join(err, log.Close())
 	}
 	if found.Cut > 0 {
 		k.log.Warn("the log ended within a write that was never acknowledged; it was cut off",

@@ -15,6 +15,7 @@ type logFile interface {
 	Append(entries []wal.Entry, state *wal.State) error
 	Purge(upTo uint64) error
 	Bytes() int64
+	End() (segment string, size int64)
 	Close() error
 }
 

@@ -159,6 +159,11 @@ func (l *Log) Bytes() int64 {
 	return sum
 }
 
+// End returns the name of the open segment and its size in bytes.
+func (l *Log) End() (segment string, size int64) {
+	return filepath.Base(l.segments[len(l.segments)-1].name), l.size
+}
+
 // Close notes that everything was durable and closes the file.
 func (l *Log) Close() error {
 	if l.file == nil {
