@@ -14,25 +14,31 @@ import (
 )
 
 // openDirs opens and locks every entry of log.dirs. A directory that another
-// process holds is an error; one whose disk fails is left out with a line in
+// process holds, or that holds what is no partition, is an error; one whose disk fails is left out with a line in
 // the log, as long as another one works.
 func openDirs(e env.Env, paths []string, log *slog.Logger) (dirs []*storage.Dir, missing []replica.MissingDir, err error) {
 	var failures []error
 	for _, path := range paths {
 		d, err := storage.OpenDir(e, path, storage.DirOptions{Log: log})
 		if err == nil {
-			dirs = append(dirs, d)
-			continue
+			// What does not belong there shows before anything is written.
+			if _, err = d.Partitions(); err == nil {
+				dirs = append(dirs, d)
+				continue
+			}
+			err = errors.Join(err, d.Close())
 		}
-		failures = append(failures, err)
-		if _, ok := errors.AsType[*storage.LockedError](err); ok {
+		if _, broken := errors.AsType[*storage.DirError](err); !broken {
 			return nil, nil, errors.Join(err, closeDirs(dirs))
 		}
+		failures = append(failures, err)
 		missing = append(missing, replica.MissingDir{Path: path, Err: err})
-		log.Error("log directory cannot be used", "dir", path, "error", err)
 	}
 	if len(dirs) == 0 {
 		return nil, nil, fmt.Errorf("no entry of log.dirs can be used: %w", errors.Join(failures...))
+	}
+	for _, m := range missing {
+		log.Error("log directory cannot be used", "dir", m.Path, "error", m.Err)
 	}
 	return dirs, missing, nil
 }

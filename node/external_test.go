@@ -187,7 +187,7 @@ func TestIDTaken(t *testing.T) {
 		connect, stop := m.ensemble()
 		n := m.start(connect)
 		_, err := Start(t.Context(), Options{Env: m.env, Config: properties(t, connect, "log.dirs=/other", "listeners=PLAINTEXT://127.0.0.1:9095")})
-		if err == nil || !strings.Contains(err.Error(), "register broker 0") {
+		if err == nil || !strings.Contains(err.Error(), "broker.id=0: broker id is taken by the broker at 127.0.0.1:9092") {
 			t.Errorf("a second broker 0: %v", err)
 		}
 		_, err = Start(t.Context(), Options{Env: m.env, Config: properties(t, connect, "log.dirs=/third", "broker.id=1", "listeners=PLAINTEXT://127.0.0.1:9096", "advertised.listeners=PLAINTEXT://127.0.0.1:9092")})

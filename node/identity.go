@@ -26,6 +26,9 @@ func (n *Node) registry() *registry.Registry {
 // and nothing in it is changed.
 func (n *Node) identify(ctx context.Context) error {
 	r := n.registry()
+	if err := n.expectCluster(ctx, r); err != nil {
+		return err
+	}
 	if err := r.CreatePaths(ctx, znode.PersistentPaths()); err != nil {
 		return err
 	}
@@ -50,6 +53,26 @@ func (n *Node) identify(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// expectCluster refuses a ZooKeeper that knows no cluster when the log
+// directories belong to one: its data is gone, or it is another one. A new
+// cluster begun there would hide what is left.
+func (n *Node) expectCluster(ctx context.Context, r *registry.Registry) error {
+	known, err := storage.ClaimDirs(n.dirs, storage.Meta{BrokerID: n.settings.Broker().ID})
+	if err != nil || known.ClusterID == "" {
+		return err
+	}
+	_, err = r.ExistingClusterID(ctx)
+	if errors.Is(err, registry.ErrNoCluster) {
+		where, mend := n.settings.Broker().ZooKeeperConnect, "check zookeeper.connect"
+		if n.keeper != nil {
+			where, mend = n.settings.Broker().Keeper.DataDir, "check gregor.keeper.data.dir"
+		}
+		return fmt.Errorf("%s says cluster.id=%s, but %s holds no cluster (%w): %s or restore its data; to begin a new cluster, choose empty log.dirs",
+			n.dirs[0].Path(), known.ClusterID, where, err, mend)
+	}
+	return err
 }
 
 // register makes this broker's ephemeral node under the session in use.

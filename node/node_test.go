@@ -75,7 +75,7 @@ func TestFailedStarts(t *testing.T) {
 		n := m.start()
 		m.stop(n)
 		m.refused("broker.id is 0", "broker.id=7")
-		m.refused("cluster.id is", "gregor.keeper.data.dir=/keeper2")
+		m.refused("but /keeper2 holds no cluster", "gregor.keeper.data.dir=/keeper2")
 		m.stop(m.start())
 	})
 }

@@ -58,12 +58,24 @@ func (r *Registry) Register(ctx context.Context, reg Registration) (epoch int64,
 			}
 			continue
 		case !r.env.Clock.Now().Before(deadline):
-			return 0, fmt.Errorf("register broker %d: %w: session %#x holds %s", reg.ID, ErrIDTaken, stat.EphemeralOwner, path)
+			return 0, r.taken(ctx, reg.ID, stat.EphemeralOwner)
 		}
 		if err := r.sleep(ctx, pollInterval); err != nil {
 			return 0, err
 		}
 	}
+}
+
+// taken says who has the id.
+func (r *Registry) taken(ctx context.Context, id int32, owner int64) error {
+	path, who := znode.BrokerPath(id), ""
+	if data, _, err := r.calls.Get(ctx, path, false); err == nil {
+		if b, err := znode.DecodeBroker(path, data); err == nil && len(b.Endpoints) > 0 {
+			who = " by the broker at " + b.Endpoints[0].Addr()
+		}
+	}
+	return fmt.Errorf("broker.id=%d: %w%s (%s, session %#x); stop that one, or give this broker another broker.id and log.dirs of its own",
+		id, ErrIDTaken, who, path, owner)
 }
 
 // Update replaces the registration's content, after listeners changed.

@@ -35,6 +35,22 @@ func (r *Registry) CreatePaths(ctx context.Context, paths []string) error {
 	return nil
 }
 
+// ErrNoCluster says that ZooKeeper has no cluster, though there should be one.
+var ErrNoCluster = errors.New("no cluster id in ZooKeeper")
+
+// ExistingClusterID returns the cluster's id, or ErrNoCluster, and writes
+// nothing.
+func (r *Registry) ExistingClusterID(ctx context.Context) (string, error) {
+	data, _, err := r.calls.Get(ctx, znode.ClusterIDPath, false)
+	if errors.Is(err, zk.ErrNoNode) {
+		return "", ErrNoCluster
+	}
+	if err != nil {
+		return "", err
+	}
+	return znode.DecodeClusterID(znode.ClusterIDPath, data)
+}
+
 // ClusterID returns the cluster's id, which the first broker draws.
 func (r *Registry) ClusterID(ctx context.Context) (string, error) {
 	for {
