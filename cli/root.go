@@ -39,7 +39,7 @@ func (p Program) Run(ctx context.Context, args []string) int {
 	root.SetArgs(args)
 	root.AddCommand(p.serverCommand(), p.keeperCommand(), p.versionCommand())
 	if err := root.ExecuteContext(ctx); err != nil {
-		fmt.Fprintf(p.Err, "gregor: %v\n", err)
+		fmt.Fprintf(p.Err, "gregor: %v%s\n", err, mend(err))
 		return 1
 	}
 	return 0
