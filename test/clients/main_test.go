@@ -185,21 +185,15 @@ func equal(t testing.TB, what string, got, want any) {
 // code fails the test unless err is Kafka's error of that code.
 func code(t testing.TB, what string, err error, want *kerr.Error) {
 	t.Helper()
-	if got := kerr.ErrorForCode(codeOf(err)); err == nil || got != error(want) {
+	if err == nil || codeOf(err) != want.Code {
 		t.Fatalf("%s: got %v, want %v", what, err, want)
 	}
 }
 
+// codeOf is Kafka's error code in err, 0 when there is none.
 func codeOf(err error) int16 {
-	for err != nil {
-		if ke, ok := err.(*kerr.Error); ok { //nolint:errorlint // the loop unwraps
-			return ke.Code
-		}
-		u, ok := err.(interface{ Unwrap() error })
-		if !ok {
-			break
-		}
-		err = u.Unwrap()
+	if ke, ok := errors.AsType[*kerr.Error](err); ok {
+		return ke.Code
 	}
 	return 0
 }

@@ -171,11 +171,11 @@ func saramaAdmin(t *testing.T, v sarama.KafkaVersion) {
 	equal(t, "alter", adm.AlterConfig(sarama.TopicResource, topic, map[string]*string{"segment.bytes": &size}, false), nil)
 	setting := func(key string) string {
 		t.Helper()
-		es, err := adm.DescribeConfig(sarama.ConfigResource{Type: sarama.TopicResource, Name: topic})
+		rs, err := adm.DescribeConfigs([]*sarama.ConfigResource{{Type: sarama.TopicResource, Name: topic}}, sarama.DescribeConfigsOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, e := range es {
+		for _, e := range rs[0].Configs {
 			if e.Name == key {
 				return e.Value
 			}
