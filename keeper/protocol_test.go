@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -32,6 +33,9 @@ func TestConnectNegotiates(t *testing.T) {
 	r = dial(t, k)
 	r.send(zk.AppendFrame(nil, &zk.ConnectRequest{Timeout: 9000, LastZxidSeen: 1 << 50, Password: make([]byte, 16)}))
 	r.closed()
+	eventually(t, "the refused connection is forgotten", func() bool {
+		return !strings.Contains(word(t, k, "cons"), r.nc.LocalAddr().String())
+	})
 }
 
 func TestReattach(t *testing.T) {

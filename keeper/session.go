@@ -176,6 +176,7 @@ func (l *loop) connect(now int64, c *call) {
 		k.log.Info("client has seen a later state than this server has, closing",
 			"remote", c.conn.addr, "zxid", req.LastZxidSeen)
 		c.conn.close()
+		close(c.conn.welcomed) // its reader waits for a word
 		return
 	}
 	timeout := min(max(int64(req.Timeout), k.cfg.MinSessionTimeout.Milliseconds()), k.cfg.MaxSessionTimeout.Milliseconds())
