@@ -160,7 +160,12 @@ func (k *Keeper) closeAll(ctx context.Context) error {
 	return nil
 }
 
-// accept takes connections of one listener.
+// acceptPause is how long accept rests after the system refused a connection
+// (too many open files): long enough not to spin.
+const acceptPause = 50 * time.Millisecond
+
+// accept takes connections of one listener. What the system refuses for a
+// while must not take the keeper away from those that are connected.
 func (k *Keeper) accept(ctx context.Context, l net.Listener) error {
 	select {
 	case <-k.ready:
@@ -172,8 +177,18 @@ func (k *Keeper) accept(ctx context.Context, l net.Listener) error {
 		if ctx.Err() != nil {
 			return nil
 		}
-		if err != nil {
+		if errors.Is(err, net.ErrClosed) {
 			return fmt.Errorf("accept on %s: %w", l.Addr(), err)
+		}
+		if err != nil {
+			k.log.Error("cannot accept a connection", "listener", l.Addr(), "error", err)
+			t := k.env.Clock.NewTimer(acceptPause)
+			select {
+			case <-t.C():
+			case <-ctx.Done():
+				t.Stop()
+			}
+			continue
 		}
 		if err := k.serve(nc, false); err != nil {
 			k.log.Warn("connection refused", "remote", nc.RemoteAddr(), "reason", err)
