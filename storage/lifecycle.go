@@ -146,12 +146,18 @@ func (l *Log) DeleteUnsynced() (PartitionDir, error) {
 	defer l.flush.Unlock()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	p, err := l.moveLocked(Deleted)
-	if err == nil {
-		l.closed.Store(true)
-		l.discardFiles()
+	if err := l.usableLocked(); err != nil {
+		return PartitionDir{}, err
 	}
-	return p, err
+	// First, so that a reader who finds no file any more does not blame the disk.
+	l.closed.Store(true)
+	p, err := l.moveLocked(Deleted)
+	if err != nil {
+		l.closed.Store(false)
+		return p, l.fail("rename", err)
+	}
+	l.discardFiles()
+	return p, nil
 }
 
 // Rename gives the directory the name of another kind: Current for a Future
@@ -161,23 +167,23 @@ func (l *Log) Rename(kind PartitionKind) error {
 	defer l.flush.Unlock()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if _, err := l.moveLocked(kind); err != nil {
+	if err := l.usableLocked(); err != nil {
 		return err
+	}
+	if _, err := l.moveLocked(kind); err != nil {
+		return l.fail("rename", err)
 	}
 	return l.dir.Sync()
 }
 
 func (l *Log) moveLocked(kind PartitionKind) (PartitionDir, error) {
-	if err := l.usableLocked(); err != nil {
-		return PartitionDir{}, err
-	}
 	p := PartitionDir{TopicPartition: l.tp, Kind: kind, Name: l.name}
 	if kind != Current {
 		p.Name = markedName(l.tp, kind, l.dir.random())
 	}
 	to := filepath.Join(l.dir.path, p.Name)
 	if err := l.fs().Rename(l.Path(), to); err != nil {
-		return p, l.fail("rename", err)
+		return p, err
 	}
 	l.path.Store(&to)
 	return p, nil
