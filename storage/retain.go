@@ -159,23 +159,33 @@ func (l *Log) removeNow(segs []*segment) error {
 }
 
 // RemoveDeleted removes files that were deleted file.delete.delay.ms ago. It
-// returns when the next ones are due; ok is false when there are none.
+// returns when the next ones are due; ok is false when there are none. Appends
+// go on meanwhile: removing a file of a gigabyte takes a while.
 func (l *Log) RemoveDeleted(now time.Time) (next time.Time, ok bool, err error) {
-	err = l.change("remove deleted files of", func() error {
-		var errs error
+	var due []string
+	if err := l.change("remove deleted files of", func() error {
 		l.mu.doomed = slices.DeleteFunc(l.mu.doomed, func(d doomed) bool {
 			if d.at > now.UnixMilli() {
 				return false
 			}
-			errs = errors.Join(errs, ignoreMissing(l.fs().Remove(d.path)))
+			due = append(due, d.path)
 			return true
 		})
 		if len(l.mu.doomed) > 0 {
 			next, ok = time.UnixMilli(l.mu.doomed[0].at), true
 		}
-		return errs
-	})
-	return next, ok, err
+		return nil
+	}); err != nil {
+		return next, ok, err
+	}
+	var errs error
+	for _, path := range due {
+		errs = errors.Join(errs, ignoreMissing(l.fs().Remove(path)))
+	}
+	if errs != nil {
+		return next, ok, l.fail("remove deleted files of", errs)
+	}
+	return next, ok, nil
 }
 
 // RaiseStart moves the start of the log up: for DeleteRecords, and on a
