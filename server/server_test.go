@@ -278,6 +278,29 @@ func TestLargeSpans(t *testing.T) {
 	}
 }
 
+// cutSpan says that it is longer than what its file still holds.
+type cutSpan struct{ memSpan }
+
+func (s cutSpan) Size() int                    { return len(s.b) + 1000 }
+func (s cutSpan) File() (env.File, int64, int) { return nil, 0, 0 }
+
+func TestSpansThatWereCutCloseTheConnection(t *testing.T) {
+	f := start(t, nil)
+	c := f.dial(t)
+	send(t, c, frame(wire.KeyFetch, 4, 1, "hold"))
+	f.waitSeen(t, "hold")
+	released := 0
+	body := fetched(nil).(*wire.FetchResponse)
+	body.Responses[0].Partitions[0].Records.Hole = cutSpan{memSpan{b: []byte("half"), released: &released}}
+	f.held["hold"].Reply(body)
+	if got, err := io.ReadAll(c); err != nil || len(got) > 0 {
+		t.Fatalf("read %d bytes, %v", len(got), err)
+	}
+	if released != 1 {
+		t.Errorf("released %d times", released)
+	}
+}
+
 func TestSilentRequestsLeaveNoGap(t *testing.T) {
 	f := start(t, nil)
 	c := f.dial(t)

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -209,8 +210,10 @@ func (c *Conn) copySpan(span Span) error {
 			continue
 		}
 		piece := buf[len(buf) : len(buf)+n]
-		if _, err := span.ReadAt(piece, int64(off)); err != nil && !errors.Is(err, io.EOF) {
-			return fmt.Errorf("%w: read records: %w", errOurs, err)
+		// What a truncation took meanwhile must not be made up from what other
+		// connections left in the buffer.
+		if got, err := span.ReadAt(piece, int64(off)); got < n {
+			return fmt.Errorf("%w: read records: %d of %d bytes: %w", errOurs, got, n, cmp.Or(err, io.ErrUnexpectedEOF))
 		}
 		*c.out.buf = buf[:len(buf)+n]
 		off += n
