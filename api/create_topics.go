@@ -36,8 +36,13 @@ func (b *Broker) createTopics(c *context, req *wire.CreateTopicsRequest) {
 		names[req.Topics[i].Name]++
 	}
 	var todo []int
+	answered := map[string]bool{}
 	for i := range req.Topics {
 		t := &req.Topics[i]
+		if answered[t.Name] {
+			continue // the answer names a topic once
+		}
+		answered[t.Name] = true
 		out := wire.NewCreateTopicsResponseCreatableTopicResult()
 		out.Name = t.Name
 		switch {
@@ -50,9 +55,6 @@ func (b *Broker) createTopics(c *context, req *wire.CreateTopicsRequest) {
 			out.ErrorCode, out.ErrorMessage = wire.CodeInvalidRequest, new("Found multiple entries for this topic.")
 		default:
 			todo = append(todo, len(resp.Topics))
-		}
-		if names[t.Name] > 1 && slices.ContainsFunc(resp.Topics, func(r wire.CreateTopicsResponseCreatableTopicResult) bool { return r.Name == t.Name }) {
-			continue // the answer names a topic once
 		}
 		resp.Topics = append(resp.Topics, out)
 	}

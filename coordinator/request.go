@@ -117,8 +117,10 @@ type Deleted struct {
 // Delete handles DeleteGroups; a name given twice is answered once.
 func (c *Coordinator) Delete(names []string, done func([]Deleted)) {
 	var once []string
+	seen := make(map[string]bool, len(names))
 	for _, name := range names {
-		if !slices.Contains(once, name) {
+		if !seen[name] {
+			seen[name] = true
 			once = append(once, name)
 		}
 	}
