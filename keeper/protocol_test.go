@@ -262,6 +262,14 @@ func TestRareRequests(t *testing.T) {
 	if len(multi.Results) != 3 || multi.Results[1].Err != zk.ErrNoNode || !slices.Equal(multi.Results[2].Children, []string{"e"}) {
 		t.Errorf("%+v", multi.Results)
 	}
+	large := create("/large", 0)
+	large.Data = make([]byte, 900<<10)
+	r.must(large)
+	again := &zk.MultiRequest{Kind: zk.OpMultiRead}
+	for range 100 {
+		again.Ops = append(again.Ops, &zk.GetDataRequest{Path: "/large"})
+	}
+	r.fails(again, zk.ErrMarshalling)
 	failed := r.must(&zk.MultiRequest{Ops: []zk.Request{
 		create("/c", 0), &zk.CheckRequest{Path: "/none", Version: 1}, &zk.DeleteRequest{Path: "/a", Version: -1},
 	}}).(*zk.MultiResponse)

@@ -32,7 +32,7 @@ func (c *conn) read(t *tree.Tree, body zk.Request) (zk.Record, zk.Err) {
 	case zk.PingRequest:
 		return nil, zk.OK
 	case *zk.MultiRequest:
-		return c.multiRead(t, b), zk.OK
+		return c.multiRead(t, b)
 	case *zk.CheckRequest:
 		return c.check(t, b)
 	}
@@ -158,9 +158,12 @@ func (c *conn) getACL(t *tree.Tree, b *zk.GetACLRequest) (zk.Record, zk.Err) {
 	return &zk.GetACLResponse{ACL: acl, Stat: nd.Stat()}, zk.OK
 }
 
-// multiRead answers each operation for itself.
-func (c *conn) multiRead(t *tree.Tree, b *zk.MultiRequest) zk.Record {
+// multiRead answers each operation for itself. A request of 1 MiB may ask for
+// the same large node tens of thousands of times: an answer above what may wait
+// for a client is refused.
+func (c *conn) multiRead(t *tree.Tree, b *zk.MultiRequest) (zk.Record, zk.Err) {
 	r := &zk.MultiResponse{}
+	size := 0
 	for _, op := range b.Ops {
 		body, err := c.read(t, op)
 		res := zk.OpResult{Op: op.Op()}
@@ -172,9 +175,15 @@ func (c *conn) multiRead(t *tree.Tree, b *zk.MultiRequest) zk.Record {
 		default:
 			res.Op, res.Err = zk.OpError, err
 		}
+		for _, name := range res.Children {
+			size += zk.LengthSize + len(name)
+		}
+		if size += len(res.Data); size > maxUnsent {
+			return nil, zk.ErrMarshalling
+		}
 		r.Results = append(r.Results, res)
 	}
-	return r
+	return r, zk.OK
 }
 
 // check outside a multi is answered but never logged: ZooKeeper itself cannot
