@@ -245,3 +245,23 @@ func TestGroupCommit(t *testing.T) {
 		t.Errorf("flushed to %d, %v", l.RecoveryPoint(), err)
 	}
 }
+
+// Appends go on between the moment when a reader looks at the size of a segment
+// and the one when it looks at the index.
+func TestIndexEntriesYoungerThanTheSize(t *testing.T) {
+	b := newBench(t)
+	b.cfg.IndexIntervalBytes = 0
+	l := b.create()
+	for i := range 3 {
+		b.append(l, b.batch(fmt.Sprint("before ", i), 1))
+	}
+	s := l.active()
+	size, end := s.size.Load(), l.EndOffset()
+	for i := range 2 * tailBatches {
+		b.append(l, b.batch(fmt.Sprint("after ", i), 1))
+	}
+	x, ok, err := l.locateIn(s, 0, end, size, true)
+	if err != nil || !ok || x.pos != 0 || x.limit != size || s.mu.rebuilt {
+		t.Errorf("found %+v, %v, %v; index rebuilt: %v", x, ok, err, s.mu.rebuilt)
+	}
+}

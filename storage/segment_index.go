@@ -126,7 +126,11 @@ func (s *segment) searchFile(v index.View, suffix string, key int64) (index.Entr
 func (s *segment) find(r *handle, offset, size int64) (h header, ok bool, err error) {
 	for attempt := range 2 {
 		pos, at, err := s.floor(offset)
-		if err == nil && pos >= size && size > 0 {
+		switch {
+		case err != nil || pos < size:
+		case pos < s.size.Load():
+			return header{}, false, nil // the entry came after the caller looked at the size
+		case size > 0:
 			err = index.ErrCorrupt
 		}
 		if err == nil {
