@@ -395,3 +395,49 @@ func TestFollowerTakesWhatTheLeaderHas(t *testing.T) {
 	}
 	s.Release()
 }
+
+// Bytes behind the last whole entry are dropped, as long as they could be the
+// beginning of one.
+func TestTailIsCutOff(t *testing.T) {
+	b := newBench(t)
+	l := b.create()
+	v2 := b.batch("x", 2)
+	old, err := record.Downconvert(nil, b.batch("x", 2), 1, 0, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bad := append(bytes.Clone(v2[:30]), v2...)
+	bad[16] = 9 // magic
+	end := int64(0)
+	f := func(how string, src []byte, as any) {
+		t.Helper()
+		_, err := l.AppendLeader(bytes.Clone(src), AppendOptions{Now: b.now})
+		switch {
+		case as != nil && !errors.As(err, as):
+			t.Errorf("%s: %v", how, err)
+		case as == nil && err != nil:
+			t.Errorf("%s: %v", how, err)
+		case as == nil:
+			end += 2
+		}
+		if l.EndOffset() != end {
+			t.Fatalf("%s: end %d, not %d", how, l.EndOffset(), end)
+		}
+	}
+	for _, first := range [][]byte{v2, old} {
+		for _, tail := range []int{0, 1, 16, 17, 30} {
+			f(fmt.Sprintf("tail of %d", tail), slices.Concat(first, v2[:tail]), nil)
+			f(fmt.Sprintf("old tail of %d", tail), slices.Concat(first, old[:tail]), nil)
+		}
+		f("no magic", slices.Concat(first, bad), new(*record.CorruptError))
+	}
+	f("two batches", slices.Concat(v2, v2, v2[:10]), new(*record.InvalidError))
+	f("half an old entry", old[:20], new(*record.CorruptError))
+	b.cfg.TimestampType = record.LogAppendTime
+	l.SetConfig(&b.cfg)
+	f("the broker's time", slices.Concat(old, old[:5]), nil)
+	got := readBatches(t, l)
+	if last := got[len(got)-1]; last.TimestampType() != record.LogAppendTime || last.MaxTimestamp() != b.now.UnixMilli() {
+		t.Errorf("stamped %v %d", last.TimestampType(), last.MaxTimestamp())
+	}
+}

@@ -44,11 +44,11 @@ func (l *Log) prepare(src []byte, cfg *Config, opt *AppendOptions, rewrite *rewr
 	target := record.Target{Codec: cfg.Codec, Keep: cfg.KeepCodec, Level: cfg.CodecLevel, MaxBytes: int(cfg.MaxMessageBytes)}
 	b, err := oneBatch(src, cfg)
 	if errors.Is(err, record.ErrOldFormat) {
-		b, sum, err := record.Upconvert(rewrite.builder(), src, target, &rules)
-		if errors.Is(err, record.ErrShort) {
-			err = noBatch(src)
+		whole := cutTail(src)
+		if len(whole) == 0 {
+			return nil, record.Summary{}, noBatch(src)
 		}
-		return b, sum, err
+		return record.Upconvert(rewrite.builder(), whole, target, &rules)
 	}
 	if err != nil {
 		return nil, record.Summary{}, err
@@ -82,10 +82,30 @@ func oneBatch(src []byte, cfg *Config) (record.Batch, error) {
 	case len(b) > int(cfg.MaxMessageBytes):
 		return nil, fmt.Errorf("batch of %d bytes, max.message.bytes is %d: %w", len(b), cfg.MaxMessageBytes, ErrTooLarge)
 	}
-	if _, _, err := record.Next(rest); err == nil {
-		return nil, &record.InvalidError{Reason: "Compressed outer record has more than one batch"}
+	if rest = cutTail(rest); len(rest) == 0 {
+		return b, nil
 	}
-	return b, nil
+	if _, _, err := record.Peek(rest); err != nil {
+		return nil, err
+	}
+	return nil, &record.InvalidError{Reason: "Compressed outer record has more than one batch"}
+}
+
+// cutTail drops the bytes behind the last whole entry, of any format, of what a
+// producer sent: they are too few to be one. Bytes that are none stay.
+func cutTail(src []byte) []byte {
+	n := 0
+	for n < len(src) {
+		size, _, err := record.Peek(src[n:])
+		if errors.Is(err, record.ErrShort) || err == nil && size > len(src)-n {
+			return src[:n]
+		}
+		if err != nil {
+			break // for whoever reads it to refuse
+		}
+		n += size
+	}
+	return src
 }
 
 func noBatch(src []byte) error {
