@@ -2,24 +2,19 @@ package api
 
 import (
 	"errors"
-	"fmt"
 	"sync/atomic"
 	"time"
 
-	"github.com/gregor-mq/gregor/config"
 	"github.com/gregor-mq/gregor/record"
 	"github.com/gregor-mq/gregor/replica"
 	"github.com/gregor-mq/gregor/storage/producer"
 	"github.com/gregor-mq/gregor/wire"
 )
 
-// Produce v0-11. Versions 0 to 2 carry message sets of magic 0 or 1 and are
-// up-converted; from version 3 each partition holds exactly one v2 batch.
+// Produce v0-11. Versions 0 to 2 carry message sets of magic 0 or 1, which the
+// log up-converts; from version 3 each partition holds exactly one v2 batch.
 // acks=0 has no reply: an error then closes the connection, so that the client
 // asks for metadata again. The answer waits on no goroutine.
-
-// zstdProduceVersion is the first that may carry zstd (KIP-110).
-const zstdProduceVersion = 7
 
 // production is one produce request in work.
 type production struct {
@@ -31,6 +26,7 @@ type production struct {
 
 func (b *Broker) produce(c *context, req *wire.ProduceRequest) {
 	p := &production{c: c, acks: req.Acks, resp: wire.NewProduceResponse()}
+	refused, text := admit(req)
 	p.resp.Responses = make([]wire.ProduceResponseTopicResponse, len(req.TopicData))
 	total := 0
 	for i := range req.TopicData {
@@ -40,9 +36,15 @@ func (b *Broker) produce(c *context, req *wire.ProduceRequest) {
 		for j := range t.PartitionData {
 			out := &p.resp.Responses[i].PartitionResponses[j]
 			*out = wire.NewProduceResponsePartitionResponse()
-			out.Index = t.PartitionData[j].Index
+			out.Index, out.ErrorCode, out.ErrorMessage = t.PartitionData[j].Index, refused, text
+			out.BaseOffset = -1
 		}
 		total += len(t.PartitionData)
+	}
+	if refused != wire.CodeNone {
+		p.left.Store(1)
+		p.done()
+		return
 	}
 	p.left.Store(int32(total) + 1)
 	for i := range req.TopicData {
@@ -58,11 +60,9 @@ func (b *Broker) produce(c *context, req *wire.ProduceRequest) {
 
 func (b *Broker) produceOne(p *production, req *wire.ProduceRequest, topic string, in *wire.ProduceRequestPartitionData, out *wire.ProduceResponsePartitionResponse) {
 	records := in.Records.Bytes
-	err := acceptable(p.c.version(), req.Acks, records)
-	if err == nil && p.c.version() < 3 && len(records) > 0 {
-		records, err = b.modern(topic, in.Index, records)
-	}
-	if err != nil || len(records) == 0 {
+	err := b.acceptable(p.c, req.Acks, topic, in)
+	if _, _, short := cutBatch(records); err != nil || errors.Is(short, record.ErrShort) {
+		// Of versions 0 to 2 it is taken when nothing whole is sent.
 		fillProduced(out, replica.AppendResult{Err: err, BaseOffset: -1, LogAppendTime: -1, LogStart: -1})
 		p.done()
 		return
@@ -79,62 +79,6 @@ func (b *Broker) produceOne(p *production, req *wire.ProduceRequest, topic strin
 	})
 }
 
-// acceptable checks what the version promises about the bytes. Old message sets
-// become v2 batches when they are appended.
-func acceptable(version, acks int16, records []byte) error {
-	if acks < replica.AcksAll || acks > replica.AcksLeader {
-		return wire.CodeInvalidRequiredAcks
-	}
-	if version < 3 {
-		return nil
-	}
-	batch, rest, err := record.Next(records)
-	switch {
-	case errors.Is(err, record.ErrShort):
-		return &record.InvalidError{Reason: "the records hold no whole batch"}
-	case errors.Is(err, record.ErrOldFormat):
-		return &record.InvalidError{Reason: "produce requests of version 3 and above hold record batches of magic 2 only"}
-	case err != nil:
-		return err
-	case len(rest) > 0:
-		return &record.InvalidError{Reason: "produce requests of version 3 and above hold exactly one record batch per partition"}
-	case batch.Codec() == record.Zstd && version < zstdProduceVersion:
-		return wire.CodeUnsupportedCompressionType
-	}
-	return nil
-}
-
-// modern turns a message set of magic 0 or 1 into one v2 batch. Old producers
-// may send v2 batches too: the version does not promise a format.
-func (b *Broker) modern(topic string, partition int32, set []byte) ([]byte, error) {
-	_, magic, err := record.Peek(set)
-	if err != nil || magic >= 2 {
-		return set, err
-	}
-	t := b.Settings.Topic(topic)
-	target, rules, err := conversion(t, fmt.Sprintf("%s-%d", topic, partition), b.Env.Clock.Now().UnixMilli())
-	if err != nil {
-		return nil, err
-	}
-	batch, _, err := record.Upconvert(&record.Builder{}, set, target, rules)
-	return batch, err
-}
-
-// conversion says what a topic wants of records in an old format.
-func conversion(t *config.Topic, partition string, now int64) (record.Target, *record.Rules, error) {
-	codec, keep, err := record.ParseTopicCodec(t.Compression)
-	if err != nil {
-		return record.Target{}, nil, err
-	}
-	rules := &record.Rules{
-		Partition: partition, Now: now, MaxBeforeMs: t.TimestampBeforeMaxMs, MaxAfterMs: t.TimestampAfterMaxMs, NeedKeys: t.Compact,
-	}
-	if t.LogAppendTime {
-		rules.TimestampType = record.LogAppendTime
-	}
-	return record.Target{Keep: keep, Codec: codec, Level: int(t.CompressionLevel), MaxBytes: int(t.MaxMessageBytes)}, rules, nil
-}
-
 func (b *Broker) hintLeader(version int16, topic string, partition int32, out *wire.ProduceResponsePartitionResponse) {
 	if version < 10 {
 		return
@@ -147,18 +91,38 @@ func (b *Broker) hintLeader(version int16, topic string, partition int32, out *w
 }
 
 func fillProduced(out *wire.ProduceResponsePartitionResponse, res replica.AppendResult) {
-	out.ErrorCode, out.BaseOffset = Code(res.Err), res.BaseOffset
+	out.ErrorCode, out.BaseOffset = producedCode(res.Err), res.BaseOffset
 	out.LogAppendTimeMs, out.LogStartOffset = res.LogAppendTime, res.LogStart
-	if out.ErrorCode != wire.CodeInvalidRecord && out.ErrorCode != wire.CodeInvalidTimestamp {
-		return
+	if silentAboutStart(out.ErrorCode) {
+		out.LogStartOffset = -1
 	}
-	out.ErrorMessage = new(res.Err.Error())
 	if rejected, ok := errors.AsType[*record.RejectedError](res.Err); ok {
+		out.ErrorMessage = new(rejected.Error())
 		for _, r := range rejected.Records {
 			out.RecordErrors = append(out.RecordErrors, wire.ProduceResponseBatchIndexAndErrorMessage{
 				BatchIndex: r.Index, BatchIndexErrorMessage: new(r.Message)})
 		}
 	}
+}
+
+// producedCode is Code, but records that a codec cannot read, or of a codec
+// that does not exist, are an unknown error to Kafka's producers.
+func producedCode(err error) wire.Code {
+	if _, ok := errors.AsType[*record.DecompressError](err); ok || errors.Is(err, record.ErrUnsupportedCodec) {
+		return wire.CodeUnknownServerError
+	}
+	return Code(err)
+}
+
+// silentAboutStart lists the errors that Kafka expects of a working broker: they
+// do not tell where the log starts, all others do.
+func silentAboutStart(code wire.Code) bool {
+	switch code {
+	case wire.CodeUnknownTopicOrPartition, wire.CodeNotLeaderOrFollower, wire.CodeMessageTooLarge,
+		wire.CodeRecordListTooLarge, wire.CodeCorruptMessage, wire.CodeKafkaStorageError:
+		return true
+	}
+	return false
 }
 
 // done counts one partition; the last one answers.

@@ -43,7 +43,8 @@ type AppendResult struct {
 	BaseOffset    int64
 	LastOffset    int64
 	LogAppendTime int64 // -1 unless the topic stamps append time
-	LogStart      int64
+	// LogStart is known in a refusal too, unless the partition is not here.
+	LogStart int64
 }
 
 // ackWait is a produce request that waits until the watermark passes it.
@@ -69,7 +70,9 @@ func (m *Manager) Append(req *AppendRequest, done func(AppendResult)) {
 	}
 	info, epoch, err := p.append(req)
 	if err != nil {
-		done(failed(m.observe(err)))
+		res := failed(m.observe(err))
+		res.LogStart = p.log.StartOffset()
+		done(res)
 		return
 	}
 	res := AppendResult{BaseOffset: info.FirstOffset, LastOffset: info.LastOffset, LogAppendTime: info.LogAppendTime, LogStart: info.StartOffset}

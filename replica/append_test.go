@@ -58,19 +58,22 @@ func TestAppendAnswers(t *testing.T) {
 			t.Errorf("acks %d: %+v", acks, r)
 		}
 	}
-	f := func(req AppendRequest, want error) {
+	f := func(req AppendRequest, want error, start int64) {
 		t.Helper()
 		req.Records = batch(t, 1, 1)
 		s.Append(&req, func(r AppendResult) {
-			if !errors.Is(r.Err, want) || r.BaseOffset != -1 || r.LogAppendTime != -1 || r.LogStart != -1 {
-				t.Errorf("%+v, want %v", r, want)
+			if !errors.Is(r.Err, want) || r.BaseOffset != -1 || r.LogAppendTime != -1 || r.LogStart != start {
+				t.Errorf("%+v, want %v, start %d", r, want, start)
 			}
 		})
 	}
-	f(AppendRequest{Topic: "u", LeaderEpoch: AnyEpoch}, wire.CodeUnknownTopicOrPartition)
-	f(AppendRequest{Topic: "t", LeaderEpoch: s.epoch + 1}, wire.CodeNotLeaderOrFollower)
+	f(AppendRequest{Topic: "u", LeaderEpoch: AnyEpoch}, wire.CodeUnknownTopicOrPartition, -1)
+	if _, err := s.DeleteRecords("t", 0, 4); err != nil {
+		t.Fatal(err)
+	}
+	f(AppendRequest{Topic: "t", LeaderEpoch: s.epoch + 1}, wire.CodeNotLeaderOrFollower, 4)
 	s.publish("v", topicID(2), 0)
-	f(AppendRequest{Topic: "v", LeaderEpoch: AnyEpoch}, wire.CodeNotLeaderOrFollower)
+	f(AppendRequest{Topic: "v", LeaderEpoch: AnyEpoch}, wire.CodeNotLeaderOrFollower, -1)
 	if r := s.appendBytes("t", 0, []byte("not a batch, but long enough to have a header, which is 61 bytes long")); r.Err == nil {
 		t.Error("garbage was appended")
 	}
