@@ -1,6 +1,8 @@
 package api
 
 import (
+	"errors"
+	"slices"
 	"time"
 
 	"github.com/gregor-mq/gregor/record"
@@ -21,20 +23,56 @@ const (
 	// wholeBatchVersion is the first that may return one batch above the limit.
 	wholeBatchVersion = 3
 	fetchByIDVersion  = 13
+	// leaderVersion is the first that names the leader when it is not this
+	// broker (KIP-951).
+	leaderVersion = 16
 )
 
 func (b *Broker) fetch(c *context, req *wire.FetchRequest) {
+	if i := replica.Isolation(req.IsolationLevel); i != replica.ReadUncommitted && i != replica.ReadCommitted {
+		c.Reply(failedFetch(c.version(), req, wire.CodeUnknownServerError))
+		return
+	}
 	r := b.fetchRequest(c.version(), req)
 	c.Release() // the request holds copies only
 	res, pending := b.Replicas.Fetch(r, func(resume func() *replica.FetchResult) {
-		c.ReplyFunc(func() wire.Body { return b.fetchResponse(c.version(), resume()) })
+		c.ReplyFunc(func() wire.Body { return b.fetchResponse(c, resume()) })
 	})
 	if pending != nil {
 		c.OnClose(pending.Cancel)
 		return
 	}
 	c.OnClose(func() { releaseSpans(res) })
-	c.ReplyFunc(func() wire.Body { return b.fetchResponse(c.version(), res) })
+	c.ReplyFunc(func() wire.Body { return b.fetchResponse(c, res) })
+}
+
+// failedFetch answers a fetch that failed as a whole. Clients of versions before
+// topic ids look for the error in the partitions.
+func failedFetch(version int16, req *wire.FetchRequest, code wire.Code) wire.Body {
+	resp := wire.NewFetchResponse()
+	resp.ErrorCode, resp.SessionID = code, req.SessionID
+	if version >= fetchByIDVersion {
+		return resp
+	}
+	for i := range req.Topics {
+		t := &req.Topics[i]
+		out := wire.FetchResponseFetchableTopicResponse{Topic: t.Topic}
+		for j := range t.Partitions {
+			p := wire.NewFetchResponsePartitionData()
+			p.PartitionIndex = t.Partitions[j].Partition
+			refuseFetched(&p, code)
+			out.Partitions = append(out.Partitions, p)
+		}
+		resp.Responses = append(resp.Responses, out)
+	}
+	return resp
+}
+
+// refuseFetched makes an answer of an error alone, with records that are null.
+func refuseFetched(out *wire.FetchResponsePartitionData, code wire.Code) {
+	index := out.PartitionIndex
+	*out = wire.NewFetchResponsePartitionData()
+	out.PartitionIndex, out.ErrorCode, out.HighWatermark = index, code, -1
 }
 
 func releaseSpans(res *replica.FetchResult) {
@@ -67,7 +105,8 @@ func (b *Broker) fetchRequest(version int16, req *wire.FetchRequest) *replica.Fe
 			p := &t.Partitions[j]
 			r.Partitions = append(r.Partitions, replica.FetchPartition{
 				PartitionName: replica.PartitionName{Topic: t.Topic, TopicID: t.TopicID, Partition: p.Partition},
-				Offset:        p.FetchOffset, MaxBytes: int(p.PartitionMaxBytes), LeaderEpoch: p.CurrentLeaderEpoch, LogStart: p.LogStartOffset,
+				Offset:        p.FetchOffset, MaxBytes: int(p.PartitionMaxBytes), LeaderEpoch: p.CurrentLeaderEpoch,
+				LastFetchedEpoch: p.LastFetchedEpoch, LogStart: p.LogStartOffset,
 			})
 		}
 	}
@@ -79,73 +118,149 @@ func (b *Broker) fetchRequest(version int16, req *wire.FetchRequest) *replica.Fe
 	return r
 }
 
-// fetchResponse groups the partitions by topic, in the order they come.
-func (b *Broker) fetchResponse(version int16, res *replica.FetchResult) wire.Body {
+// fetchResponse groups the partitions by topic, in the order they come, those
+// that the cluster does not know last.
+func (b *Broker) fetchResponse(c *context, res *replica.FetchResult) wire.Body {
+	version := c.version()
 	resp := wire.NewFetchResponse()
 	resp.ErrorCode, resp.SessionID = res.Code, res.SessionID
+	unknownLast(res.Partitions)
 	for i := range res.Partitions {
 		p := &res.Partitions[i]
 		last := len(resp.Responses) - 1
-		if last < 0 || resp.Responses[last].Topic != p.Topic || resp.Responses[last].TopicID != p.TopicID {
+		if last < 0 || !sameTopic(version, &resp.Responses[last], p) {
 			resp.Responses = append(resp.Responses, wire.FetchResponseFetchableTopicResponse{Topic: p.Topic, TopicID: p.TopicID})
 			last++
 		}
 		t := &resp.Responses[last]
 		t.Partitions = append(t.Partitions, wire.NewFetchResponsePartitionData())
-		b.fillFetched(version, p, &t.Partitions[len(t.Partitions)-1])
+		out := &t.Partitions[len(t.Partitions)-1]
+		b.fillFetched(version, p, out)
+		if version >= leaderVersion && (out.ErrorCode == wire.CodeNotLeaderOrFollower || out.ErrorCode == wire.CodeFencedLeaderEpoch) {
+			b.pointToLeader(c.Peer().Listener, p, out, resp)
+		}
 	}
 	return resp
+}
+
+// unknownToCluster says that a partition's topic, or it, does not exist.
+func unknownToCluster(code wire.Code) bool {
+	return code == wire.CodeUnknownTopicOrPartition || code == wire.CodeUnknownTopicID
+}
+
+// unknownLast moves partitions that do not exist to the end, where Kafka has them.
+func unknownLast(parts []replica.FetchedPartition) {
+	rank := func(p *replica.FetchedPartition) int {
+		if p.Err != nil && unknownToCluster(Code(p.Err)) {
+			return 1
+		}
+		return 0
+	}
+	slices.SortStableFunc(parts, func(x, y replica.FetchedPartition) int { return rank(&x) - rank(&y) })
+}
+
+// sameTopic looks at what the version names topics by: a partition that is not
+// here lacks the other.
+func sameTopic(version int16, t *wire.FetchResponseFetchableTopicResponse, p *replica.FetchedPartition) bool {
+	if version >= fetchByIDVersion {
+		return t.TopicID == p.TopicID
+	}
+	return t.Topic == p.Topic
+}
+
+// pointToLeader names the leader that a client should ask, and where it listens.
+func (b *Broker) pointToLeader(listener string, p *replica.FetchedPartition, out *wire.FetchResponsePartitionData, resp *wire.FetchResponse) {
+	image := b.Metadata.Image()
+	topic := image.Topic(p.Topic)
+	if topic == nil {
+		topic = image.TopicByID(p.TopicID)
+	}
+	if topic == nil {
+		return
+	}
+	part, ok := topic.Partition(p.Partition)
+	if !ok {
+		return
+	}
+	out.CurrentLeader.LeaderID, out.CurrentLeader.LeaderEpoch = part.Leader, part.LeaderEpoch
+	if slices.ContainsFunc(resp.NodeEndpoints, func(n wire.FetchResponseNodeEndpoint) bool { return n.NodeID == part.Leader }) {
+		return
+	}
+	if leader, ok := image.Broker(part.Leader); ok {
+		if e, ok := leader.Endpoint(listener); ok {
+			resp.NodeEndpoints = append(resp.NodeEndpoints, wire.FetchResponseNodeEndpoint{NodeID: leader.ID, Host: e.Host, Port: e.Port, Rack: leader.Rack})
+		}
+	}
 }
 
 func (b *Broker) fillFetched(version int16, p *replica.FetchedPartition, out *wire.FetchResponsePartitionData) {
 	out.PartitionIndex, out.ErrorCode = p.Partition, Code(p.Err)
 	out.HighWatermark, out.LastStableOffset, out.LogStartOffset = p.HighWatermark, p.LastStable, p.LogStart
+	switch {
+	case p.Err != nil && unknownToCluster(out.ErrorCode):
+		// As Kafka: the schema's default, which is empty.
+	case p.Aborted == nil:
+		out.AbortedTransactions = nil
+	}
 	for _, a := range p.Aborted {
 		out.AbortedTransactions = append(out.AbortedTransactions, wire.FetchResponseAbortedTransaction{ProducerID: a.ProducerID, FirstOffset: a.FirstOffset})
+	}
+	if p.Diverging != nil {
+		out.DivergingEpoch.Epoch, out.DivergingEpoch.EndOffset = p.Diverging.Epoch, p.Diverging.Offset
+	}
+	if code := b.unreadable(version, p, out.ErrorCode); code != wire.CodeNone {
+		p.Span.Release()
+		refuseFetched(out, code)
+		return
 	}
 	if p.Span.Size() == 0 {
 		p.Span.Release()
 		out.Records.Bytes = []byte{}
 		return
 	}
-	if version >= zstdFetchVersion {
+	if version >= fetchMagic2 {
 		out.Records.Hole = p.Span
 		return
 	}
-	// Old clients: look at the batches before they go out.
-	records, err := b.olderRecords(version, p)
+	records, err := olderRecords(version, p)
 	p.Span.Release()
 	if err != nil {
-		out.ErrorCode, out.HighWatermark, out.LastStableOffset, out.LogStartOffset = Code(err), -1, -1, -1
-		records = []byte{}
+		refuseFetched(out, Code(err))
+		return
 	}
 	out.Records.Bytes = records
 }
 
-// olderRecords reads a span for a client that does not know zstd, or neither
-// the v2 format.
-func (b *Broker) olderRecords(version int16, p *replica.FetchedPartition) ([]byte, error) {
+// unreadable says why a topic is closed to an old client, whatever its
+// partition holds: records that may be zstd (those of a topic that leaves the
+// codec to producers are the consumer's risk), or no conversion.
+func (b *Broker) unreadable(version int16, p *replica.FetchedPartition, code wire.Code) wire.Code {
+	if version >= zstdFetchVersion || code == wire.CodeNotLeaderOrFollower || unknownToCluster(code) {
+		return wire.CodeNone
+	}
+	t := b.Settings.Topic(p.Topic)
+	switch {
+	case t.Compression == record.Zstd.String():
+		return wire.CodeUnsupportedCompressionType
+	case version < fetchMagic2 && !t.DownConversion:
+		return wire.CodeUnsupportedVersion
+	}
+	return wire.CodeNone
+}
+
+// olderRecords reads a span for a client that does not know the v2 format.
+func olderRecords(version int16, p *replica.FetchedPartition) ([]byte, error) {
 	raw, err := p.Span.AppendTo(nil)
 	if err != nil {
 		return nil, err
-	}
-	for batch, err := range record.All(raw) {
-		if err != nil {
-			break // the tail is not whole: version 2 and before bear it
-		}
-		if batch.Codec() == record.Zstd {
-			return nil, wire.CodeUnsupportedCompressionType
-		}
-	}
-	if version >= fetchMagic2 {
-		return raw, nil
-	}
-	if !b.Settings.Topic(p.Topic).DownConversion {
-		return nil, wire.CodeUnsupportedVersion
 	}
 	magic := int8(0)
 	if version >= fetchMagic1 {
 		magic = 1
 	}
-	return record.Downconvert([]byte{}, storage.Whole(raw), magic, p.FetchOffset, 0)
+	out, err := record.Downconvert([]byte{}, storage.Whole(raw), magic, p.FetchOffset, 0)
+	if errors.Is(err, record.ErrUnsupportedCodec) && len(out) > 0 {
+		err = nil // what comes before zstd is readable; the next fetch is told
+	}
+	return out, err
 }

@@ -53,7 +53,10 @@ type FetchPartition struct {
 	Offset      int64
 	MaxBytes    int
 	LeaderEpoch int32 // -1: no check
-	LogStart    int64 // a follower's log start offset
+	// LastFetchedEpoch is the leader epoch of the last batch that the reader has
+	// (version 12 and later); the leader compares histories. -1: no check.
+	LastFetchedEpoch int32
+	LogStart         int64 // a follower's log start offset
 }
 
 // FetchResult answers a FetchRequest. Code is about the session.
@@ -71,13 +74,22 @@ type FetchedPartition struct {
 	HighWatermark int64
 	LastStable    int64
 	LogStart      int64
-	Aborted       []index.Aborted
+	// Aborted are the aborted transactions to skip; nil unless committed data
+	// were asked for and read.
+	Aborted []index.Aborted
+	// Diverging is where the reader's history ends to agree with the leader's,
+	// nil if it does not diverge.
+	Diverging *EpochEnd
 	// Span holds the records; it is empty when there are none.
 	Span storage.Span
 	// FetchOffset is what was asked for.
 	FetchOffset int64
-	// withheld says that there are records which the limits kept out.
-	withheld bool
+}
+
+// EpochEnd is where a leader epoch ended in this broker's log.
+type EpochEnd struct {
+	Epoch  int32
+	Offset int64
 }
 
 // Pending is a parked fetch.
@@ -269,7 +281,7 @@ func (f *fetch) read() *readings {
 		r.more = append(r.more, more)
 		r.bytes += out.Span.Size()
 		left -= out.Span.Size()
-		r.urgent = r.urgent || out.Err != nil
+		r.urgent = r.urgent || out.Err != nil || out.Diverging != nil
 	}
 	return r
 }
@@ -284,7 +296,7 @@ func (f *fetch) readOne(e *entry, out *FetchedPartition, left int, minOne bool) 
 		out.Topic, out.TopicID = e.part.key.topic, e.part.topicID()
 		more, out.Err = e.part.read(readRequest{
 			offset: e.want.Offset, maxBytes: min(left, e.want.MaxBytes), minOne: minOne,
-			leaderEpoch: e.want.LeaderEpoch, view: f.req.view(),
+			leaderEpoch: e.want.LeaderEpoch, lastFetchedEpoch: e.want.LastFetchedEpoch, view: f.req.view(), replica: f.req.ReplicaID,
 		}, out)
 		if out.Err != nil && e.part.gone() {
 			out.Err = f.m.missing(e.want.PartitionName, f.req.ByID)
@@ -310,9 +322,9 @@ func (f *fetch) resolve(e *entry) {
 }
 
 // changed reports what an incremental reply must tell of a partition: records,
-// an error or its end, a moved watermark or log start.
+// an error or its end, another history, a moved watermark or log start.
 func (e *entry) changed(out *FetchedPartition) bool {
-	return out.Err != nil || e.sentFailed || out.Span.Size() > 0 || e.sentHW != out.HighWatermark || e.sentStart != out.LogStart
+	return out.Err != nil || e.sentFailed || out.Diverging != nil || out.Span.Size() > 0 || e.sentHW != out.HighWatermark || e.sentStart != out.LogStart
 }
 
 // release gives spans back before the fetch is parked, and returns the entries
@@ -335,7 +347,7 @@ func (f *fetch) result(r *readings) *FetchResult {
 	for i, e := range r.from {
 		out := &r.parts[i]
 		switch {
-		case r.more[i] && out.Span.Size() == 0 && out.Err == nil:
+		case r.more[i] && out.Span.Size() == 0 && out.Err == nil && out.Diverging == nil:
 			unread = append(unread[:len(unread):len(unread)], e) // its first batch did not fit
 		case r.more[i]:
 			read = append(read, e)

@@ -93,7 +93,7 @@ func drain(t *testing.T, m *Manager, req FetchRequest, n int) []int32 {
 					order = append(order, p.Partition)
 				}
 			}
-			req.Partitions = append(req.Partitions, FetchPartition{PartitionName: p.PartitionName, Offset: at[p.Partition], MaxBytes: 700, LeaderEpoch: -1})
+			req.Partitions = append(req.Partitions, FetchPartition{PartitionName: p.PartitionName, Offset: at[p.Partition], MaxBytes: 700, LeaderEpoch: -1, LastFetchedEpoch: -1})
 		}
 		if len(order) == n {
 			return order
@@ -111,7 +111,7 @@ func TestFetchSessionServesAllWithinSmallLimits(t *testing.T) {
 	req := FetchRequest{ReplicaID: ConsumerReplica, MaxWait: time.Minute, MinBytes: 1, MaxBytes: 1500, WholeBatches: true}
 	for p := range int32(partitions) {
 		fillPartition(t, m, p, batches, 1000) // above the limit of 700 each
-		req.Partitions = append(req.Partitions, FetchPartition{PartitionName: PartitionName{Topic: "t", Partition: p}, MaxBytes: 700, LeaderEpoch: -1})
+		req.Partitions = append(req.Partitions, FetchPartition{PartitionName: PartitionName{Topic: "t", Partition: p}, MaxBytes: 700, LeaderEpoch: -1, LastFetchedEpoch: -1})
 	}
 	order := drain(t, m, req, partitions*batches)
 	seen := map[int32]bool{}

@@ -240,7 +240,7 @@ func (s *stand) appendBytes(topic string, index int32, records []byte) AppendRes
 
 // want is one partition of a fetch.
 func want(topic string, index int32, offset int64) FetchPartition {
-	return FetchPartition{PartitionName: PartitionName{Topic: topic, Partition: index}, Offset: offset, MaxBytes: 1 << 20, LeaderEpoch: -1}
+	return FetchPartition{PartitionName: PartitionName{Topic: topic, Partition: index}, Offset: offset, MaxBytes: 1 << 20, LeaderEpoch: -1, LastFetchedEpoch: -1}
 }
 
 // plain is a fetch without a session.
@@ -321,6 +321,9 @@ func show(res *FetchResult) string {
 		switch {
 		case p.Err != nil:
 			out += fmt.Sprintf("[%s-%d %s]", name, p.Partition, brief(p.Err))
+		case p.Diverging != nil:
+			out += fmt.Sprintf("[%s-%d hw=%d lso=%d start=%d diverges: epoch %d to %d %s]", name, p.Partition, p.HighWatermark, p.LastStable,
+				p.LogStart, p.Diverging.Epoch, p.Diverging.Offset, offsets(p.Span))
 		default:
 			out += fmt.Sprintf("[%s-%d hw=%d lso=%d start=%d %s]", name, p.Partition, p.HighWatermark, p.LastStable, p.LogStart, offsets(p.Span))
 		}

@@ -1,9 +1,11 @@
 package replica
 
 import (
+	"slices"
 	"sync"
 
 	"github.com/gregor-mq/gregor/storage"
+	"github.com/gregor-mq/gregor/storage/index"
 	"github.com/gregor-mq/gregor/wire"
 )
 
@@ -135,7 +137,10 @@ type readRequest struct {
 	maxBytes    int
 	minOne      bool
 	leaderEpoch int32
-	view        view
+	// lastFetchedEpoch is that of the last batch the reader has; -1: no check.
+	lastFetchedEpoch int32
+	view             view
+	replica          int32 // who reads; negative for a consumer
 }
 
 // checkLeaderLocked says whether this broker may serve the partition to who
@@ -163,15 +168,53 @@ func (p *Partition) checkLeader(known int32) error {
 	return p.checkLeaderLocked(known)
 }
 
+// checkReader says whether this broker may serve the partition to a reader: a
+// consumer, or another broker that holds a replica.
+func (p *Partition) checkReader(r *readRequest) error {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	if err := p.checkLeaderLocked(r.leaderEpoch); err != nil {
+		return err
+	}
+	if r.replica < 0 || r.replica != p.m.cfg.BrokerID && slices.Contains(p.mu.replicas, r.replica) {
+		return nil
+	}
+	if r.leaderEpoch >= 0 {
+		// The reader may have heard of a reassignment that we have not.
+		return wire.CodeUnknownLeaderEpoch
+	}
+	return wire.CodeNotLeaderOrFollower
+}
+
+// diverges compares the history of a reader, whose last batch is of an epoch,
+// with this log's; nil when the reader's is a part of it.
+func (p *Partition) diverges(r *readRequest, start, end int64) (*EpochEnd, error) {
+	epoch, ended, err := p.log.EndOffsetForEpoch(r.lastFetchedEpoch)
+	switch {
+	case err != nil:
+		return nil, p.m.observe(err)
+	case epoch < 0 || ended < 0 || r.offset < start:
+		return nil, &storage.OffsetError{Offset: r.offset, Start: start, End: end}
+	case epoch < r.lastFetchedEpoch || ended < r.offset:
+		return &EpochEnd{Epoch: epoch, Offset: ended}, nil
+	}
+	return nil, nil
+}
+
 // read finds what a reader may see; more reports that there are records at the
-// offset, whether or not they fit.
+// offset, whether or not they fit, or that the histories diverge.
 func (p *Partition) read(r readRequest, out *FetchedPartition) (more bool, err error) {
-	if err := p.checkLeader(r.leaderEpoch); err != nil {
+	if err := p.checkReader(&r); err != nil {
 		return false, err
 	}
 	out.HighWatermark, out.LogStart = p.log.HighWatermark(), p.log.StartOffset()
 	if out.LastStable, err = p.log.LastStableOffset(); err != nil {
 		return false, p.m.observe(err)
+	}
+	if r.lastFetchedEpoch >= 0 {
+		if out.Diverging, err = p.diverges(&r, out.LogStart, p.log.EndOffset()); err != nil || out.Diverging != nil {
+			return out.Diverging != nil, err
+		}
 	}
 	limit := out.HighWatermark
 	switch r.view {
@@ -182,6 +225,9 @@ func (p *Partition) read(r readRequest, out *FetchedPartition) (more bool, err e
 	}
 	if end := p.log.EndOffset(); r.offset > end || r.offset < out.LogStart {
 		return false, &storage.OffsetError{Offset: r.offset, Start: out.LogStart, End: end}
+	}
+	if r.view == viewStable {
+		out.Aborted = []index.Aborted{}
 	}
 	if r.offset >= limit {
 		return false, nil
@@ -199,11 +245,12 @@ func (p *Partition) read(r readRequest, out *FetchedPartition) (more bool, err e
 // aborted adds the aborted transactions that a read_committed consumer must
 // skip in what it gets.
 func (p *Partition) aborted(offset int64, out *FetchedPartition) error {
-	var err error
-	if out.Aborted, err = p.log.AbortedTxns(offset, p.log.SpanEnd(out.Span)); err != nil {
+	found, err := p.log.AbortedTxns(offset, p.log.SpanEnd(out.Span))
+	if err != nil {
 		out.Span.Release()
 		out.Span = storage.Span{}
 		return p.m.observe(err)
 	}
+	out.Aborted = append(out.Aborted, found...)
 	return nil
 }

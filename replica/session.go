@@ -67,12 +67,30 @@ func (m *Manager) openFetch(req *FetchRequest) (*fetch, wire.Code) {
 		return f, wire.CodeNone
 	}
 	f.set, f.op = &f.own.interest, &f.own.Mutex
-	f.entries = make([]*entry, 0, len(req.Partitions))
-	for _, want := range req.Partitions {
-		f.entries = append(f.entries, newEntry(f.set, want))
-	}
+	f.list()
 	f.set.putBack(nil, f.entries)
 	return f, wire.CodeNone
+}
+
+// list makes the entries of a fetch without a session: one for each partition,
+// with what the request says of it last.
+func (f *fetch) list() {
+	parts := f.req.Partitions
+	f.entries = make([]*entry, 0, len(parts))
+	if len(parts) == 1 {
+		f.entries = append(f.entries, newEntry(f.set, parts[0]))
+		return
+	}
+	known := make(map[PartitionName]*entry, len(parts))
+	for _, want := range parts {
+		if e := known[want.PartitionName]; e != nil {
+			e.want = want
+			continue
+		}
+		e := newEntry(f.set, want)
+		known[want.PartitionName] = e
+		f.entries = append(f.entries, e)
+	}
 }
 
 // claimSession checks id and epoch and moves to the next epoch, which it
