@@ -106,7 +106,10 @@ func (p Program) serve(ctx context.Context, cfg *config.Broker, levels *node.Lev
 		levels.Logger("node").LogAttrs(ctx, slog.LevelInfo, "stopping", slog.String("signal", s.String()))
 		return p.stop(ctx, n, signals)
 	case <-n.Done():
-		return errors.Join(n.Err(), p.stop(ctx, n, signals))
+		if err := p.stop(ctx, n, signals); err != nil {
+			return err // with what ended the node
+		}
+		return n.Err()
 	}
 }
 

@@ -21,7 +21,8 @@ func isNoNode(err error) bool { return errors.Is(err, zk.ErrNoNode) }
 // session is closed. It returns what went wrong on the way; ctx bounds the
 // polite parts, not the flush.
 func (n *Node) Stop(ctx context.Context) error {
-	if n.settings.Broker().ControlledShutdown {
+	// A broker that failed has nobody left who could answer.
+	if n.settings.Broker().ControlledShutdown && n.Err() == nil {
 		n.controlledShutdown(ctx)
 	}
 	return n.shutdown(ctx)
