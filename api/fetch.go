@@ -150,13 +150,16 @@ func unknownToCluster(code wire.Code) bool {
 
 // unknownLast moves partitions that do not exist to the end, where Kafka has them.
 func unknownLast(parts []replica.FetchedPartition) {
-	rank := func(p *replica.FetchedPartition) int {
+	var unknown []replica.FetchedPartition
+	known := parts[:0]
+	for _, p := range parts {
 		if p.Err != nil && unknownToCluster(Code(p.Err)) {
-			return 1
+			unknown = append(unknown, p)
+		} else {
+			known = append(known, p)
 		}
-		return 0
 	}
-	slices.SortStableFunc(parts, func(x, y replica.FetchedPartition) int { return rank(&x) - rank(&y) })
+	copy(parts[len(known):], unknown)
 }
 
 // sameTopic looks at what the version names topics by: a partition that is not
