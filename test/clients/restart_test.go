@@ -80,7 +80,10 @@ func snapshot(t *testing.T, b *gregor.Broker, topic string) string {
 		if err != nil {
 			return err
 		}
-		d := md.Topics[topic]
+		d := md.Topics[topic] // a broker that starts knows its controller before its topics
+		if d.Err != nil || len(d.Partitions) == 0 {
+			return fmt.Errorf("%d partitions, error %v", len(d.Partitions), d.Err)
+		}
 		for _, p := range d.Partitions {
 			if p.Err != nil || p.Leader != 0 {
 				return fmt.Errorf("partition %d: leader %d, error %v", p.Partition, p.Leader, p.Err)
