@@ -122,6 +122,7 @@ var storageCodes = []struct {
 	{storage.ErrTooLarge, wire.CodeMessageTooLarge},
 	{storage.ErrSegmentTooSmall, wire.CodeRecordListTooLarge},
 	{storage.ErrClosed, wire.CodeNotLeaderOrFollower},
+	{storage.ErrExhausted, wire.CodeKafkaStorageError},
 	{storage.ErrTopicID, wire.CodeInconsistentTopicID},
 	{producer.ErrOutOfOrder, wire.CodeOutOfOrderSequenceNumber},
 	{producer.ErrEpoch, wire.CodeInvalidProducerEpoch},

@@ -44,7 +44,7 @@ type AppendInfo struct {
 //
 // Errors: *record.CorruptError, *record.InvalidError, *record.RejectedError,
 // *record.DecompressError, record.ErrUnsupportedCodec, record.ErrTooLarge,
-// ErrTooLarge, ErrSegmentTooSmall, producer.ErrOutOfOrder and its kin, ErrClosed, *DirError.
+// ErrTooLarge, ErrSegmentTooSmall, producer.ErrOutOfOrder and its kin, ErrClosed, ErrExhausted, *DirError.
 func (l *Log) AppendLeader(batches []byte, opt AppendOptions) (AppendInfo, error) {
 	cfg := l.cfg.Load()
 	var rewrite rewriter
@@ -71,7 +71,7 @@ func (l *Log) appendLeaderLocked(b record.Batch, cfg *Config, opt *AppendOptions
 		return false, err
 	}
 	if err := l.activateLocked(); err != nil {
-		return false, l.fail("open", err)
+		return false, l.failUnchanged("open", err)
 	}
 	info.FirstOffset = l.end.Load()
 	info.LastOffset = info.FirstOffset + int64(b.LastOffsetDelta())
@@ -97,10 +97,10 @@ func (l *Log) appendLeaderLocked(b record.Batch, cfg *Config, opt *AppendOptions
 		return false, fmt.Errorf("batch of %d bytes, segment.bytes is %d: %w", len(b), cfg.SegmentBytes, ErrSegmentTooSmall)
 	}
 	if info.Rolled, err = l.maybeRollLocked(&h, int64(len(b)), cfg, opt.Now.UnixMilli()); err != nil {
-		return false, l.fail("roll", err)
+		return false, l.failUnchanged("roll", err)
 	}
 	if err := l.writeLocked(b, []item{{h: h, batch: b}}, cfg); err != nil {
-		return false, l.fail("append to", err)
+		return false, l.failUnchanged("append to", err)
 	}
 	l.mu.unflushed += int64(info.Records)
 	return l.flushDueLocked(cfg), nil

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"syscall"
 )
 
 // Errors that callers tell apart; the numbers are those of the protocol.
@@ -14,6 +15,9 @@ var (
 	ErrSegmentTooSmall = errors.New("batch exceeds segment.bytes")
 	// ErrClosed: the log was closed, deleted or moved away.
 	ErrClosed = errors.New("log is closed")
+	// ErrExhausted: no descriptor or memory was left to open a file (56). The
+	// request had changed nothing, and the disk is well.
+	ErrExhausted = errors.New("no file descriptor or memory is left to open a file")
 	// ErrTopicID: another topic id than the one on disk (103).
 	ErrTopicID = errors.New("topic id differs from the one on disk")
 	// ErrOverflow: offsets of one segment span more than 2³¹−1. Brokers before
@@ -93,6 +97,15 @@ type StrayError struct {
 func (e *StrayError) Error() string {
 	return fmt.Sprintf("%s holds the directory %q, which is neither topic-partition nor marked -delete, -future or -stray: "+
 		"log.dirs must hold nothing else; move it away", e.Dir, e.Name)
+}
+
+// exhausted marks an error of opening a file that is about this process or
+// system, and not about the disk.
+func exhausted(err error) error {
+	if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.ENOMEM) {
+		return fmt.Errorf("%w: %w", ErrExhausted, err)
+	}
+	return err
 }
 
 func notExist(err error) bool { return errors.Is(err, fs.ErrNotExist) }

@@ -14,7 +14,7 @@ import (
 // in ms and only used for segments without timestamps.
 //
 // Errors: *OrderError when the batches do not continue the log,
-// *record.CorruptError, ErrClosed, *DirError. After an error a first part of
+// *record.CorruptError, ErrClosed, ErrExhausted, *DirError. After an error a first part of
 // the batches may be in the log: EndOffset tells.
 func (l *Log) AppendFollower(batches []byte) (AppendInfo, error) {
 	items, err := splitBatches(batches)
@@ -78,7 +78,7 @@ func (l *Log) appendFollowerLocked(data []byte, items []item, cfg *Config, info 
 		return false, err
 	}
 	if err := l.activateLocked(); err != nil {
-		return false, l.fail("open", err)
+		return false, l.failUnchanged("open", err)
 	}
 	info.StartOffset = l.start.Load()
 	if items[0].h.base < l.end.Load() {
@@ -88,12 +88,12 @@ func (l *Log) appendFollowerLocked(data []byte, items []item, cfg *Config, info 
 	for len(items) > 0 {
 		rolled, err := l.maybeRollLocked(&items[0].h, items[0].h.size, cfg, now)
 		if err != nil {
-			return false, l.fail("roll", err)
+			return false, l.failUnchanged("roll", err)
 		}
 		info.Rolled = info.Rolled || rolled
 		n, size := l.fitting(items, cfg)
 		if err := l.writeLocked(data[:size], items[:n], cfg); err != nil {
-			return false, l.fail("append to", err)
+			return false, l.failUnchanged("append to", err)
 		}
 		for i := range items[:n] {
 			l.mu.unflushed += int64(items[i].records())

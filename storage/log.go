@@ -1,6 +1,8 @@
 package storage
 
 import (
+	"errors"
+	"fmt"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -192,6 +194,15 @@ func (l *Log) fail(op string, err error) error {
 		return ErrClosed // its files may be gone
 	}
 	return l.dir.fail(op+" "+l.name, err)
+}
+
+// failUnchanged is fail for what has changed nothing yet: then a process that is
+// short of descriptors fails this one request and no more.
+func (l *Log) failUnchanged(op string, err error) error {
+	if _, failed := errors.AsType[*DirError](err); !failed && errors.Is(err, ErrExhausted) {
+		return fmt.Errorf("%s %s: %w", op, l.name, err)
+	}
+	return l.fail(op, err)
 }
 
 // usableLocked refuses work on a log that is closed or whose disk failed.

@@ -22,7 +22,7 @@ func (l *Log) ensureProducers() error {
 		return err
 	}
 	if err := l.loadProducersLocked(); err != nil {
-		return l.fail("load producers of", err)
+		return l.failUnchanged("load producers of", err)
 	}
 	return nil
 }

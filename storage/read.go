@@ -10,7 +10,7 @@ const attempts = 3
 // is read; the span must be released. The span may begin with a batch that
 // holds earlier records than offset, which the reader skips.
 //
-// Errors: *OffsetError when offset is outside of the log, ErrClosed, *DirError;
+// Errors: *OffsetError when offset is outside of the log, ErrClosed, ErrExhausted, *DirError;
 // *record.CorruptError when batches of a closed segment are damaged.
 func (l *Log) Read(offset, maxOffset int64, maxBytes int, minOne bool) (Span, error) {
 	end := l.end.Load()
@@ -82,7 +82,7 @@ func (l *Log) readFiles(offset, maxOffset int64, maxBytes int, minOne bool) (Spa
 	if damaged(err) {
 		return Span{}, err // of this segment; the disk as such is well
 	}
-	return Span{}, l.fail("read", err)
+	return Span{}, l.failUnchanged("read", err)
 }
 
 // locate finds the extent; its seg is nil when there is nothing in it.

@@ -32,7 +32,7 @@ func (l *Log) createLocked(s *segment) error {
 		return nil
 	}
 	l.mu.newFiles = true
-	return s.create()
+	return exhausted(s.create())
 }
 
 // full says that an index has no room for the entry that may come.

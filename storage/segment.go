@@ -77,7 +77,7 @@ func (s *segment) acquireLocked() (*handle, error) {
 	}
 	f, err := s.log.fs().Open(s.path(suffixLog), os.O_RDWR, 0)
 	if err != nil {
-		return nil, err
+		return nil, exhausted(err)
 	}
 	s.mu.file = s.log.dir.files.add(f)
 	return s.mu.file, nil
@@ -149,7 +149,7 @@ func (s *segment) loadLocked() error {
 func (s *segment) loadIndex(kind index.Kind, suffix string) (index.Sparse, error) {
 	f, err := s.log.fs().Open(s.path(suffix), os.O_RDONLY, 0)
 	if err != nil {
-		return index.New(kind, s.base), err
+		return index.New(kind, s.base), exhausted(err)
 	}
 	defer f.Close()
 	size, err := f.Size()

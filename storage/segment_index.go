@@ -114,7 +114,7 @@ func (s *segment) searchFile(v index.View, suffix string, key int64) (index.Entr
 	}
 	f, err := s.log.fs().Open(s.path(suffix), os.O_RDONLY, 0)
 	if err != nil {
-		return index.Entry{}, false, err
+		return index.Entry{}, false, exhausted(err)
 	}
 	defer f.Close()
 	return v.Floor(f, key)

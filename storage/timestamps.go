@@ -86,7 +86,7 @@ func (l *Log) lookupError(err error) error {
 	if damaged(err) || errors.As(err, &invalid) || errors.As(err, &inflate) || errors.Is(err, index.ErrCorrupt) {
 		return err
 	}
-	return l.fail("read", err)
+	return l.failUnchanged("read", err)
 }
 
 // timeIn looks in one segment: the time index gives an offset to begin at.
@@ -100,6 +100,8 @@ func (l *Log) timeIn(s *segment, timestamp int64) (TimeOffset, bool, error) {
 		if err == nil {
 			e, ok, err = disk.Floor(f, timestamp)
 			err = errors.Join(err, f.Close())
+		} else {
+			err = exhausted(err)
 		}
 		if err != nil && !notExist(err) {
 			return TimeOffset{}, false, err
