@@ -101,7 +101,8 @@ func TestCreateTopic(t *testing.T) {
 	f("too many", admin.NewTopic{Name: "x", Partitions: 101, Factor: 1}, wire.CodeInvalidPartitions, "more than the 100 allowed")
 	f("hole", admin.NewTopic{Name: "x", Assignment: map[int32][]int32{0: {1}, 2: {1}}}, wire.CodeInvalidReplicaAssignment, "consecutive")
 	f("uneven", admin.NewTopic{Name: "x", Assignment: map[int32][]int32{0: {1}, 1: {1, 2}}}, wire.CodeInvalidReplicaAssignment, "same number")
-	f("twice", admin.NewTopic{Name: "x", Assignment: map[int32][]int32{0: {1, 1}}}, wire.CodeInvalidReplicaAssignment, "Duplicate")
+	f("twice", admin.NewTopic{Name: "x", Assignment: map[int32][]int32{0: {1, 1}, 1: {2, 1}}}, wire.CodeInvalidReplicaAssignment,
+		"Duplicate replica assignment found: HashMap(0 -> ArrayBuffer(1, 1), 1 -> ArrayBuffer(2, 1))")
 	f("nobody", admin.NewTopic{Name: "x", Assignment: map[int32][]int32{0: {}}}, wire.CodeInvalidReplicaAssignment, "factor of 0")
 	f("dry run", admin.NewTopic{Name: "x", Partitions: 1, Factor: 1, ValidateOnly: true}, wire.CodeNone, "")
 	if _, err := s.Exists(ctx, znode.TopicPath("x"), false); !errors.Is(err, zk.ErrNoNode) {
@@ -137,7 +138,8 @@ func TestCreatePartitions(t *testing.T) {
 	f("unknown broker", admin.MorePartitions{Count: 3, Assignment: [][]int32{{9, 1}}}, wire.CodeInvalidReplicaAssignment, "Unknown broker")
 	f("too few", admin.MorePartitions{Count: 4, Assignment: [][]int32{{1, 2}}}, wire.CodeInvalidReplicaAssignment, "by 2 but 1 assignments")
 	f("empty", admin.MorePartitions{Count: 3, Assignment: [][]int32{{}}}, wire.CodeInvalidReplicaAssignment, "factor of 0")
-	f("twice", admin.MorePartitions{Count: 3, Assignment: [][]int32{{1, 1}}}, wire.CodeInvalidReplicaAssignment, "Duplicate")
+	f("twice", admin.MorePartitions{Count: 3, Assignment: [][]int32{{1, 1}}}, wire.CodeInvalidReplicaAssignment,
+		"Duplicate brokers not allowed in replica assignment: 1, 1 for partition id 2.")
 	f("factor", admin.MorePartitions{Count: 3, Assignment: [][]int32{{1}}}, wire.CodeInvalidReplicaAssignment, "Inconsistent")
 	if all := f("dry run", admin.MorePartitions{Count: 3, ValidateOnly: true}, wire.CodeNone, ""); len(all) != 3 {
 		t.Errorf("dry run: %v", all)

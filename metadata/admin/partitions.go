@@ -122,7 +122,7 @@ func manual(m MorePartitions, have, factor int, brokers []Broker) (map[int32][]i
 		case len(replicas) == 0:
 			return nil, refuse(wire.CodeInvalidReplicaAssignment, "Cannot have replication factor of 0 for partition id %d.", have+i)
 		case duplicates(replicas):
-			return nil, refuse(wire.CodeInvalidReplicaAssignment, "Duplicate brokers not allowed in replica assignment: %v for partition id %d.", replicas, have+i)
+			return nil, refuse(wire.CodeInvalidReplicaAssignment, "Duplicate brokers not allowed in replica assignment: %s for partition id %d.", javaList(replicas), have+i)
 		case len(replicas) != factor:
 			return nil, refuse(wire.CodeInvalidReplicaAssignment,
 				"Inconsistent replication factor between partitions, partition 0 has %d while partitions [%d] have replication factors [%d], respectively.",

@@ -3,8 +3,10 @@ package admin
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/gregor-mq/gregor/metadata"
@@ -102,7 +104,7 @@ func (a *Admin) checkNewTopic(ctx context.Context, t NewTopic) error {
 			return refuse(wire.CodeInvalidReplicaAssignment, "All partitions should have the same number of replicas")
 		}
 		if duplicates(replicas) {
-			return refuse(wire.CodeInvalidReplicaAssignment, "Duplicate replica assignment found: %v", t.Assignment)
+			return refuse(wire.CodeInvalidReplicaAssignment, "Duplicate replica assignment found: %s", javaMap(t.Assignment))
 		}
 	}
 	if factor < 1 {
@@ -168,4 +170,21 @@ func (a *Admin) DeleteTopic(ctx context.Context, name string) error {
 		return err
 	}
 	return nil
+}
+
+// javaMap prints an assignment as Kafka's messages do.
+func javaMap(assignment map[int32][]int32) string {
+	var out []string
+	for _, p := range slices.Sorted(maps.Keys(assignment)) {
+		out = append(out, fmt.Sprintf("%d -> ArrayBuffer(%s)", p, javaList(assignment[p])))
+	}
+	return "HashMap(" + strings.Join(out, ", ") + ")"
+}
+
+func javaList(ids []int32) string {
+	out := make([]string, len(ids))
+	for i, id := range ids {
+		out[i] = strconv.Itoa(int(id))
+	}
+	return strings.Join(out, ", ")
 }

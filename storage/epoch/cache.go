@@ -106,7 +106,7 @@ func (c *Cache) EndOffset(epoch int32, logEnd int64) (int32, int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	es := c.mu.entries
-	if epoch < 0 || len(es) == 0 || epoch > es[len(es)-1].Epoch {
+	if epoch == None || len(es) == 0 || epoch > es[len(es)-1].Epoch {
 		return None, Undefined
 	}
 	if epoch == es[len(es)-1].Epoch {

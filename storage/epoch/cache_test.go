@@ -57,6 +57,7 @@ func TestEndOffset(t *testing.T) {
 	f(3, 2, 20)
 	f(2, 2, 20)
 	f(1, 1, 10)
+	f(-2, -2, 10) // as Kafka: older than all
 	if e, o := new(Cache).EndOffset(0, 5); e != None || o != Undefined {
 		t.Errorf("empty cache: (%d, %d)", e, o)
 	}
