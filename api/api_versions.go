@@ -9,7 +9,7 @@ import (
 )
 
 // ApiVersions v0-4 (KIP-35, KIP-511). The response header is always v0, and a
-// version above ours is answered in v0 with the range of this API alone, from
+// version that is none of ours is answered in v0 with the range of this API alone, from
 // which clients choose again.
 
 // software is what a client may call itself (KIP-511).

@@ -36,15 +36,11 @@ func (b *Broker) createTopics(c *context, req *wire.CreateTopicsRequest) {
 		names[req.Topics[i].Name]++
 	}
 	var todo []int
-	answered := map[string]bool{}
 	for i := range req.Topics {
 		t := &req.Topics[i]
-		if answered[t.Name] {
-			continue // the answer names a topic once
-		}
-		answered[t.Name] = true
 		out := wire.NewCreateTopicsResponseCreatableTopicResult()
-		out.Name = t.Name
+		out.Name, out.ErrorMessage = t.Name, nil
+		out.Configs = []wire.CreateTopicsResponseCreatableTopicConfigs{}
 		switch {
 		case !b.Controller.Active():
 			out.ErrorCode, out.ErrorMessage = wire.CodeNotController, new("")
@@ -84,11 +80,12 @@ func (b *Broker) createTopics(c *context, req *wire.CreateTopicsRequest) {
 	})
 }
 
-// failCreation leaves nothing in an answer but the error.
+// failCreation leaves nothing in an answer but the error, and the id of a topic
+// that was written but is not there in time.
 func failCreation(out *wire.CreateTopicsResponseCreatableTopicResult, code wire.Code, message *string) {
-	name := out.Name
+	name, id := out.Name, out.TopicID
 	*out = wire.NewCreateTopicsResponseCreatableTopicResult()
-	out.Name, out.ErrorCode, out.ErrorMessage = name, code, message
+	out.Name, out.TopicID, out.ErrorCode, out.ErrorMessage = name, id, code, message
 	out.Configs = []wire.CreateTopicsResponseCreatableTopicConfigs{}
 }
 

@@ -62,7 +62,7 @@ func (b *Broker) refuseDeletion(c *context, asked []wire.DeleteTopicsRequestDele
 	for _, t := range asked {
 		out := wire.NewDeleteTopicsResponseDeletableTopicResult()
 		out.Name, out.TopicID = t.Name, t.TopicID
-		out.ErrorCode, out.ErrorMessage = wire.CodeInvalidRequest, new("Topic name and topic ID can not both be specified.")
+		out.ErrorCode = wire.CodeInvalidRequest // without a text
 		resp.Responses = append(resp.Responses, out)
 	}
 	c.Reply(resp)

@@ -1,6 +1,10 @@
 package api
 
-import "github.com/gregor-mq/gregor/wire"
+import (
+	"fmt"
+
+	"github.com/gregor-mq/gregor/wire"
+)
 
 // DescribeCluster v0-1 (KIP-700, KIP-919). This is a broker: it has no
 // controller endpoints to describe.
@@ -16,12 +20,12 @@ func (b *Broker) describeCluster(c *context, req *wire.DescribeClusterRequest) {
 	switch {
 	case req.EndpointType == controllerEndpoints:
 		resp.ErrorCode = wire.CodeMismatchedEndpointType
-		resp.ErrorMessage = new("The request was sent to an endpoint of the wrong type.")
+		resp.ErrorMessage = new("The request was sent to an endpoint of type BROKER, but we wanted an endpoint of type CONTROLLER")
 		c.Reply(resp)
 		return
 	case req.EndpointType != brokerEndpoints:
 		resp.ErrorCode = wire.CodeUnsupportedEndpointType
-		resp.ErrorMessage = new("Unsupported endpoint type")
+		resp.ErrorMessage = new(fmt.Sprintf("Unsupported endpoint type %d", req.EndpointType))
 		c.Reply(resp)
 		return
 	}

@@ -8,8 +8,8 @@ import (
 	"github.com/gregor-mq/gregor/wire"
 )
 
-// DescribeConfigs v0-4: sources and synonyms from v1 (KIP-226), where v0 only
-// says whether a value is a default; types and documentation from v3 (KIP-569).
+// DescribeConfigs v0-4: sources and synonyms from v1 (KIP-226), where v0 has
+// a place for "is a default", which Kafka leaves at no; types and documentation from v3 (KIP-569).
 // Any broker describes topics and the settings of all brokers, which an empty
 // name stands for; a broker and its loggers are described by itself alone.
 // No keys, null or an empty list, ask for all.
@@ -35,7 +35,7 @@ func refusedDescription(req *wire.DescribeConfigsRequest) *wire.DescribeConfigsR
 	for _, r := range req.Resources {
 		out := wire.NewDescribeConfigsResponseResult()
 		out.ResourceType, out.ResourceName = r.ResourceType, r.ResourceName
-		out.ErrorCode, out.ErrorMessage = wire.CodeInvalidRequest, new(wire.CodeInvalidRequest.Error())
+		out.ErrorCode, out.ErrorMessage = wire.CodeInvalidRequest, new(codeText(wire.CodeInvalidRequest))
 		resp.Results = append(resp.Results, out)
 	}
 	return resp
@@ -60,7 +60,7 @@ func (d configDescriber) resource(r wire.DescribeConfigsRequestResource, done fu
 	switch resourceType(r.ResourceType) {
 	case topicResource:
 		if err := metadata.ValidateTopicName(r.ResourceName); err != nil {
-			answer(nil, refuse(wire.CodeInvalidTopicException, "%v", err))
+			answer(nil, refuse(wire.CodeInvalidTopicException, "%s", badTopicName(err)))
 			return
 		}
 		if d.b.Metadata.Image().Topic(r.ResourceName) == nil {
@@ -134,7 +134,6 @@ func (d configDescriber) entries(in []config.Entry) []wire.DescribeConfigsRespon
 		out[i] = wire.DescribeConfigsResponseResourceResult{
 			Name: e.Name, Value: e.Value, ReadOnly: e.ReadOnly, IsSensitive: e.Sensitive,
 			ConfigSource: int8(e.Source), ConfigType: int8(e.Type),
-			IsDefault: d.version == 0 && e.Source == config.SourceDefault,
 		}
 		if d.documentation && e.Doc != "" {
 			out[i].Documentation = new(e.Doc)

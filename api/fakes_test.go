@@ -257,6 +257,8 @@ func (f *fakeOldOffsets) Fetch(groupID string, offsets []OldOffset, done func([]
 			offsets[i].Err = errors.New("connection loss")
 		} else if n, ok := f.stored[oldKey(groupID, o)]; ok {
 			offsets[i].Offset = n
+		} else {
+			offsets[i].Err = wire.CodeUnknownTopicOrPartition
 		}
 	}
 	done(offsets)

@@ -39,7 +39,7 @@ func (b *Broker) findCoordinator(c *context, req *wire.FindCoordinatorRequest) {
 		resp.ErrorCode, resp.NodeID, resp.Host, resp.Port = code, id, at.Host, at.Port
 		resp.ErrorMessage = new(code.Name())
 		if code != wire.CodeNone {
-			resp.ErrorMessage = new(code.Error())
+			resp.ErrorMessage = new(codeText(code))
 		}
 	}
 	for _, key := range req.CoordinatorKeys {
@@ -47,7 +47,7 @@ func (b *Broker) findCoordinator(c *context, req *wire.FindCoordinatorRequest) {
 		found := wire.NewFindCoordinatorResponseCoordinator()
 		found.Key, found.ErrorCode, found.NodeID, found.Host, found.Port = key, code, id, at.Host, at.Port
 		if unknown {
-			found.ErrorMessage = new(code.Error())
+			found.ErrorMessage = new(codeText(code))
 		}
 		resp.Coordinators = append(resp.Coordinators, found)
 	}

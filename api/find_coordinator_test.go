@@ -35,7 +35,7 @@ func TestFindCoordinator(t *testing.T) {
 			return new(single)
 		}
 		none := func(key string, code wire.Code) wire.FindCoordinatorResponseCoordinator {
-			return wire.FindCoordinatorResponseCoordinator{Key: key, ErrorCode: code, ErrorMessage: text(code.Error()), NodeID: -1, Port: -1}
+			return wire.FindCoordinatorResponseCoordinator{Key: key, ErrorCode: code, ErrorMessage: text(codeText(code)), NodeID: -1, Port: -1}
 		}
 		b := newBench(t)
 		same(t, v, "first lookup", coordinatorsOf(b, v, 0, "even"), []wire.FindCoordinatorResponseCoordinator{none("even", wire.CodeCoordinatorNotAvailable)})
@@ -57,7 +57,7 @@ func TestFindCoordinator(t *testing.T) {
 		}
 		same(t, v, "share group", coordinatorsOf(b, v, 2, "x"), []wire.FindCoordinatorResponseCoordinator{none("x", share)})
 		unknown := none("x", wire.CodeInvalidRequest)
-		unknown.ErrorMessage = new(wire.CodeInvalidRequest.Error())
+		unknown.ErrorMessage = new("This most likely occurs because of a request being malformed by the client library or the message was sent to an incompatible broker. See the broker logs for more details.")
 		same(t, v, "unknown kind", coordinatorsOf(b, v, 3, "x"), []wire.FindCoordinatorResponseCoordinator{unknown})
 		same(t, v, "created", len(b.admin.created), 1)
 	})

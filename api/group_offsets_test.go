@@ -102,6 +102,8 @@ func TestOffsetsInZooKeeper(t *testing.T) {
 		return wire.OffsetFetchResponsePartition{PartitionIndex: index, CommittedOffset: offset, CommittedLeaderEpoch: -1, Metadata: new(""), ErrorCode: code}
 	}
 	same(t, 0, "fetch", fetch("g", 0, 7, 1), []wire.OffsetFetchResponsePartition{at(0, 10, 0), at(7, -1, 3), at(1, 11, 0)})
+	b.old.stored["g/t/1"] = -1
+	same(t, 0, "a stored -1", fetch("g", 1), []wire.OffsetFetchResponsePartition{at(1, -1, 0)})
 	same(t, 0, "none stored", fetch("other", 1), []wire.OffsetFetchResponsePartition{at(1, -1, 3)})
 	same(t, 0, "unreachable", fetch("broken", 0), []wire.OffsetFetchResponsePartition{at(0, -1, -1)})
 	same(t, 0, "unknown alone", fetch("g", 7), []wire.OffsetFetchResponsePartition{at(7, -1, 3)})
@@ -225,7 +227,7 @@ func TestOffsetDelete(t *testing.T) {
 	req := wire.NewOffsetDeleteRequest()
 	req.GroupID = "g"
 	req.Topics = []wire.OffsetDeleteRequestTopic{
-		{Name: "t", Partitions: []wire.OffsetDeleteRequestPartition{{PartitionIndex: 5}, {PartitionIndex: 1}}},
+		{Name: "t", Partitions: []wire.OffsetDeleteRequestPartition{{PartitionIndex: 5}, {PartitionIndex: 1}, {PartitionIndex: 1}}}, // one twice
 		{Name: "gone", Partitions: []wire.OffsetDeleteRequestPartition{{PartitionIndex: 0}}},
 	}
 	b.groups.reply = group.DeleteOffsetsReply{Topics: []group.TopicCodes{{Topic: "t", Partitions: []group.PartitionCode{{Partition: 1, Code: wire.CodeGroupSubscribedToTopic}}}}}

@@ -55,7 +55,8 @@ type GroupAdmin interface {
 type OldOffsets interface {
 	// Commit writes the offsets and gives them back with Err filled in.
 	Commit(groupID string, offsets []OldOffset, done func([]OldOffset))
-	// Fetch gives the offsets back with Offset and Err filled in; -1 is none.
+	// Fetch gives the offsets back with Offset and Err filled in; one that was
+	// never committed has the error UNKNOWN_TOPIC_OR_PARTITION.
 	Fetch(groupID string, offsets []OldOffset, done func([]OldOffset))
 }
 

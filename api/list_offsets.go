@@ -75,6 +75,10 @@ func (b *Broker) listOffset(version int16, req *wire.ListOffsetsRequest, topic s
 
 // listOffsetsV0 answers with offsets before a time, newest first.
 func (b *Broker) listOffsetsV0(topic string, p *wire.ListOffsetsRequestPartition, replicaID int32, out *wire.ListOffsetsResponsePartitionResponse) {
+	if p.Timestamp < replica.EarliestTimestamp {
+		out.ErrorCode = wire.CodeUnsupportedVersion
+		return
+	}
 	offsets, err := b.Replicas.OffsetsBefore(topic, p.PartitionIndex, p.Timestamp, int(p.MaxNumOffsets), replicaID)
 	out.ErrorCode = Code(err)
 	out.OldStyleOffsets = offsets

@@ -21,9 +21,16 @@ const (
 	groupOperations   int32 = 1<<3 | 1<<6 | 1<<8
 )
 
+// metadataByID is the first version that takes ids of topics.
+const metadataByID = 12
+
 func (b *Broker) metadata(c *context, req *wire.MetadataRequest) {
 	v := c.version()
 	image := b.Metadata.Image()
+	if code := unnamed(v, req); code != wire.CodeNone {
+		c.Reply(refusedMetadata(req, code))
+		return
+	}
 	resp := wire.NewMetadataResponse()
 	resp.ClusterID, resp.ControllerID = &b.ClusterID, image.ControllerID
 	if req.IncludeClusterAuthorizedOperations {
@@ -50,7 +57,7 @@ func (b *Broker) metadata(c *context, req *wire.MetadataRequest) {
 		return
 	}
 	var missing []string
-	for _, t := range req.Topics {
+	for _, t := range onceEach(req.Topics) {
 		known, answer := d.named(t)
 		resp.Topics = append(resp.Topics, answer)
 		if !known && answer.ErrorCode == wire.CodeUnknownTopicOrPartition && t.Name != nil {
@@ -75,6 +82,66 @@ func (b *Broker) metadata(c *context, req *wire.MetadataRequest) {
 	})
 }
 
+// unnamed refuses a request with a topic that nothing is known of, or with an
+// id in a version that has none.
+func unnamed(version int16, req *wire.MetadataRequest) wire.Code {
+	ids := namesIDs(req.Topics)
+	if ids && version < metadataByID {
+		return wire.CodeInvalidRequest
+	}
+	nameless := slices.ContainsFunc(req.Topics, func(t wire.MetadataRequestTopic) bool { return t.Name == nil })
+	if nameless && !ids {
+		return wire.CodeInvalidRequest
+	}
+	return wire.CodeNone
+}
+
+// refusedMetadata answers every topic with one code and tells nothing else.
+func refusedMetadata(req *wire.MetadataRequest, code wire.Code) *wire.MetadataResponse {
+	resp := wire.NewMetadataResponse()
+	for _, t := range req.Topics {
+		out := wire.NewMetadataResponseTopic()
+		out.ErrorCode, out.Name, out.TopicID = code, t.Name, t.TopicID
+		if out.Name == nil {
+			out.Name = new("")
+		}
+		resp.Topics = append(resp.Topics, out)
+	}
+	return resp
+}
+
+func namesIDs(topics []wire.MetadataRequestTopic) bool {
+	return slices.ContainsFunc(topics, func(t wire.MetadataRequestTopic) bool { return t.TopicID != (wire.UUID{}) })
+}
+
+// onceEach returns what is asked for without repetitions. When any topic has an
+// id, names do not count.
+func onceEach(topics []wire.MetadataRequestTopic) []wire.MetadataRequestTopic {
+	type key struct {
+		id   wire.UUID
+		name string
+	}
+	ids := namesIDs(topics)
+	seen := map[key]bool{}
+	var out []wire.MetadataRequestTopic
+	for _, t := range topics {
+		k := key{id: t.TopicID}
+		switch {
+		case ids && t.TopicID == (wire.UUID{}):
+			continue
+		case ids:
+			t.Name = nil
+		default:
+			k.name = *t.Name
+		}
+		if !seen[k] {
+			seen[k] = true
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
 // describer turns the image into response topics for one listener.
 type describer struct {
 	b          *Broker
@@ -91,7 +158,7 @@ func (d *describer) named(t wire.MetadataRequestTopic) (known bool, answer wire.
 	byID := t.TopicID != (wire.UUID{})
 	if byID {
 		found = d.image.TopicByID(t.TopicID)
-	} else if t.Name != nil {
+	} else {
 		found = d.image.Topic(*t.Name)
 	}
 	if found != nil {
@@ -101,14 +168,11 @@ func (d *describer) named(t wire.MetadataRequestTopic) (known bool, answer wire.
 	switch {
 	case byID:
 		answer.ErrorCode = wire.CodeUnknownTopicID
-	case t.Name == nil || metadata.ValidateTopicName(*t.Name) != nil:
+	case metadata.ValidateTopicName(*t.Name) != nil:
 		answer.ErrorCode = wire.CodeInvalidTopicException
 	default:
 		answer.ErrorCode = wire.CodeUnknownTopicOrPartition
 		answer.IsInternal = isInternal(*t.Name)
-	}
-	if answer.Name == nil && d.version < 12 {
-		answer.Name = new("")
 	}
 	return false, answer
 }

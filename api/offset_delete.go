@@ -15,11 +15,17 @@ func (b *Broker) offsetDelete(c *context, req *wire.OffsetDeleteRequest) {
 	var slots partitionSlots
 	for i, t := range req.Topics {
 		out := &topics[i]
-		out.Name, out.Partitions = t.Name, make([]wire.OffsetDeleteResponsePartition, len(t.Partitions))
+		// The capacity keeps the slots where they are.
+		out.Name, out.Partitions = t.Name, make([]wire.OffsetDeleteResponsePartition, 0, len(t.Partitions))
 		valid := group.TopicPartitions{Topic: t.Name}
-		for j, p := range t.Partitions {
-			answer := &out.Partitions[j]
-			answer.PartitionIndex = p.PartitionIndex
+		seen := map[int32]bool{}
+		for _, p := range t.Partitions {
+			if seen[p.PartitionIndex] {
+				continue // the answer names a partition once
+			}
+			seen[p.PartitionIndex] = true
+			out.Partitions = append(out.Partitions, wire.OffsetDeleteResponsePartition{PartitionIndex: p.PartitionIndex})
+			answer := &out.Partitions[len(out.Partitions)-1]
 			if !b.exists(t.Name, p.PartitionIndex) {
 				answer.ErrorCode = wire.CodeUnknownTopicOrPartition
 				continue

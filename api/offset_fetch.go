@@ -128,11 +128,8 @@ func (b *Broker) fetchOld(c *context, req *wire.OffsetFetchRequest) {
 	}
 	b.OldOffsets.Fetch(req.GroupID, offsets, func(results []OldOffset) {
 		for i, r := range results {
-			switch {
-			case r.Err != nil:
-				slots[i].Code = Code(r.Err)
-			case r.Offset >= 0:
-				slots[i].Offset, slots[i].Code = r.Offset, wire.CodeNone
+			if slots[i].Code = Code(r.Err); r.Err == nil {
+				slots[i].Offset = r.Offset // as committed, even below 0
 			}
 		}
 		c.Reply(fetchGroupResponse(0, req, reply))

@@ -46,6 +46,11 @@ func registry() map[wire.Key]serve {
 		wire.KeyListGroups:      typed((*Broker).listGroups),
 		wire.KeyDeleteGroups:    typed((*Broker).deleteGroups),
 
+		wire.KeySaslHandshake:          typed((*Broker).saslHandshake),
+		wire.KeySaslAuthenticate:       typed((*Broker).saslAuthenticate),
+		wire.KeyConsumerGroupHeartbeat: typed((*Broker).consumerGroupHeartbeat),
+		wire.KeyConsumerGroupDescribe:  typed((*Broker).consumerGroupDescribe),
+
 		wire.KeyDescribeConfigs:         typed((*Broker).describeConfigs),
 		wire.KeyAlterConfigs:            typed((*Broker).alterConfigs),
 		wire.KeyIncrementalAlterConfigs: typed((*Broker).incrementalAlterConfigs),
@@ -77,7 +82,7 @@ func (b *Broker) Handle(call Call) {
 	case !ok:
 		c.CloseConn(fmt.Errorf("api key %v is not served", key))
 		return
-	case key == wire.KeyApiVersions && version > highest:
+	case key == wire.KeyApiVersions && (version < lowest || version > highest):
 		// The answer tells the client which version to ask for next.
 		c.Reply(unsupportedApiVersions())
 		return

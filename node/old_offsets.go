@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/gregor-mq/gregor/api"
+	"github.com/gregor-mq/gregor/wire"
 	"github.com/gregor-mq/gregor/zk"
 	"github.com/gregor-mq/gregor/znode"
 )
@@ -47,6 +48,7 @@ func (o oldOffsets) Fetch(group string, offsets []api.OldOffset, done func([]api
 			f.Offset = -1
 			switch {
 			case errors.Is(err, zk.ErrNoNode):
+				f.Err = wire.CodeUnknownTopicOrPartition
 			case err != nil:
 				f.Err = err
 			default:
