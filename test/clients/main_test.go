@@ -29,9 +29,11 @@ func TestMain(m *testing.M) {
 	os.Exit(gregor.Main(m))
 }
 
-// within is the test's context with the patience of this package.
+// within is the test's context with the patience of this package, which begins
+// when there is a broker: the first to ask builds it.
 func within(t *testing.T) context.Context {
 	t.Helper()
+	gregor.Shared(t)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	t.Cleanup(cancel)
 	return ctx
