@@ -19,6 +19,9 @@ import (
 const (
 	// helloTime is how long a connection may exist without a session.
 	helloTime = 10 * time.Second
+	// sendStep is how much of what waits is sent under one deadline: a slow
+	// client that takes everything is not taken for one that takes nothing.
+	sendStep = 1 << 20
 	// idleBuffer is what an idle connection keeps to read into: most requests
 	// fit, and ten thousand of them cost 10 MB.
 	idleBuffer = 1 << 10
@@ -309,7 +312,7 @@ func (c *conn) complete(cl *call, h zk.ReplyHeader, body zk.Record) {
 	default:
 	}
 	if cl.kind == callClose {
-		c.mu.closeAfter = true
+		c.closeAfterLocked()
 	}
 }
 
@@ -371,7 +374,28 @@ func (c *conn) welcome(r *zk.ConnectResponse, s *session) {
 func (c *conn) closeAfterReplies() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.closeAfterLocked()
+}
+
+// closeAfterLocked gives the peer a last while to take what waits, also what is
+// being sent now: nothing but a deadline ends a connection with a closed window.
+func (c *conn) closeAfterLocked() {
+	if c.mu.closeAfter || c.mu.closed {
+		return
+	}
 	c.mu.closeAfter = true
+	c.deadlineLocked()
+}
+
+// deadlineLocked bounds the time that a send takes: by then a peer that is
+// alive and has a session would have lost it.
+func (c *conn) deadlineLocked() {
+	d := helloTime
+	if s := c.session.Load(); s != nil {
+		d = time.Duration(s.timeout.Load()) * time.Millisecond
+	}
+	// A deadline that cannot be set shows at the next write.
+	_ = c.nc.SetWriteDeadline(c.k.env.Clock.Now().Add(d))
 }
 
 // linger sends what waits, closes the connection, and reads on without looking
@@ -423,7 +447,7 @@ func (c *conn) send() {
 		}
 		c.mu.out, c.mu.spare = c.mu.spare[:0], nil
 		c.mu.Unlock()
-		_, err := c.nc.Write(buf)
+		err := c.write(buf)
 		c.mu.Lock()
 		if err != nil {
 			c.closeLocked()
@@ -433,6 +457,22 @@ func (c *conn) send() {
 		}
 		c.mu.Unlock()
 	}
+}
+
+// write sends bytes, step by step. The deadline of a connection that is to be
+// closed stands.
+func (c *conn) write(buf []byte) error {
+	for step := range slices.Chunk(buf, sendStep) {
+		c.mu.Lock()
+		if !c.mu.closeAfter {
+			c.deadlineLocked()
+		}
+		c.mu.Unlock()
+		if _, err := c.nc.Write(step); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // close ends the connection; the reader then cleans up. The session stays.
