@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/gregor-mq/gregor/keeper/tree"
@@ -18,6 +19,15 @@ type readRequest struct {
 	// ErrMarshalling.
 	fail zk.Err
 }
+
+const (
+	// maxIdentities bounds what one connection proves to be: every permission
+	// check goes through all of it.
+	maxIdentities = 64
+	// maxIdentity bounds one identity, in bytes. A connection keeps it as long
+	// as it lives, and an ACL of scheme auth stores it.
+	maxIdentity = 1 << 10
+)
 
 // handle starts one request. frame is used again after it returns.
 func (c *conn) handle(frame []byte) error {
@@ -135,11 +145,11 @@ func (c *conn) answerLocked(cl *call) {
 }
 
 // authenticate adds an identity, or answers ErrAuthFailed and ends the
-// connection.
+// connection: where the proof fails, or is one too many.
 func (c *conn) authenticate(cl *call, r *zk.AuthRequest) error {
-	ids := c.k.prove(c, r)
+	all, ok := withIdentities(c.identities(), c.k.prove(c, r))
 	h := zk.ReplyHeader{Xid: cl.xid}
-	if ids == nil {
+	if !ok {
 		h.Err = zk.ErrAuthFailed
 		c.k.stats.authFailed.Add(1)
 	}
@@ -148,25 +158,27 @@ func (c *conn) authenticate(cl *call, r *zk.AuthRequest) error {
 	c.mu.stats.sent++
 	c.mu.Unlock()
 	c.k.stats.sent.Add(1)
-	if ids == nil {
+	if !ok {
 		c.linger()
 		return fmt.Errorf("authentication by scheme %q failed", r.Scheme)
-	}
-	all := append([]tree.Identity(nil), c.identities()...)
-	for _, id := range ids {
-		all = addIdentity(all, id)
 	}
 	c.ids.Store(&all)
 	return nil
 }
 
-func addIdentity(all []tree.Identity, id tree.Identity) []tree.Identity {
-	for _, have := range all {
-		if have == id {
-			return all
+// withIdentities returns all that a connection is once more is proven; ok is
+// false when nothing was proven or a limit is exceeded.
+func withIdentities(have, more []tree.Identity) (all []tree.Identity, ok bool) {
+	all = slices.Clone(have)
+	for _, id := range more {
+		if len(id.ID) > maxIdentity {
+			return nil, false
+		}
+		if !slices.Contains(all, id) {
+			all = append(all, id)
 		}
 	}
-	return append(all, id)
+	return all, len(more) > 0 && len(all) <= maxIdentities
 }
 
 // userOf is the part of an identity that is no secret.
