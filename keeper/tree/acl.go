@@ -126,10 +126,12 @@ func parseIPACL(s string) (netip.Prefix, bool) {
 // authenticated ids of the client. nil means ErrInvalidACL.
 func (o *Options) fixACL(acl []zk.ACL, ids []Identity) []zk.ACL {
 	var out []zk.ACL
-	for i, a := range acl {
-		if slices.Contains(acl[:i], a) {
+	seen := make(map[zk.ACL]struct{}, len(acl)) // a request holds tens of thousands
+	for _, a := range acl {
+		if _, again := seen[a]; again {
 			continue
 		}
+		seen[a] = struct{}{}
 		switch a.Scheme {
 		case zk.SchemeWorld:
 			if a.ID != zk.AnyoneID {
