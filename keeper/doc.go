@@ -7,8 +7,10 @@
 //
 //   - Owns: the data directory, the tree, raft, sessions, client connections.
 //   - Goroutines: keeper-loop (decides and applies), keeper-log (appends and
-//     fsyncs), one per listener, one per connection and one more while replies
-//     to writes are being sent, keeper-snapshot while one is written.
+//     fsyncs), keeper-accept per listener, one per connection and one more while
+//     replies to writes are being sent, keeper-snapshot while one is written,
+//     keeper-closer (closes connections at the end), keeper-end (waits for all
+//     of these, then closes the files).
 //   - Disk: what wal and snap keep, and keeper.meta and keeper.lock.
 //   - Locks: in this order Keeper.state (tree; writers are the loop and the
 //     start of a snapshot), conn.mu (what is to be sent), then any of
