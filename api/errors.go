@@ -7,6 +7,7 @@ import (
 	"github.com/gregor-mq/gregor/config"
 	"github.com/gregor-mq/gregor/record"
 	"github.com/gregor-mq/gregor/storage"
+	"github.com/gregor-mq/gregor/storage/index"
 	"github.com/gregor-mq/gregor/storage/producer"
 	"github.com/gregor-mq/gregor/wire"
 )
@@ -124,6 +125,7 @@ var storageCodes = []struct {
 	{storage.ErrClosed, wire.CodeNotLeaderOrFollower},
 	{storage.ErrExhausted, wire.CodeKafkaStorageError},
 	{storage.ErrTopicID, wire.CodeInconsistentTopicID},
+	{index.ErrCorrupt, wire.CodeCorruptMessage},
 	{producer.ErrOutOfOrder, wire.CodeOutOfOrderSequenceNumber},
 	{producer.ErrEpoch, wire.CodeInvalidProducerEpoch},
 	{producer.ErrCoordinatorEpoch, wire.CodeTransactionCoordinatorFenced},

@@ -11,7 +11,8 @@ const attempts = 3
 // holds earlier records than offset, which the reader skips.
 //
 // Errors: *OffsetError when offset is outside of the log, ErrClosed, ErrExhausted, *DirError;
-// *record.CorruptError when batches of a closed segment are damaged.
+// *record.CorruptError when batches of a closed segment are damaged,
+// index.ErrCorrupt when its index stays so although it was made anew.
 func (l *Log) Read(offset, maxOffset int64, maxBytes int, minOne bool) (Span, error) {
 	end := l.end.Load()
 	if start := l.start.Load(); offset < start || offset > end {
@@ -79,10 +80,7 @@ func (l *Log) readFiles(offset, maxOffset int64, maxBytes int, minOne bool) (Spa
 			break
 		}
 	}
-	if damaged(err) {
-		return Span{}, err // of this segment; the disk as such is well
-	}
-	return Span{}, l.failUnchanged("read", err)
+	return Span{}, l.lookupError(err)
 }
 
 // locate finds the extent; its seg is nil when there is nothing in it.
