@@ -73,8 +73,12 @@ type coordinatorFinder struct {
 
 func (f *coordinatorFinder) find(kind int8, key string) (wire.Code, int32, metadata.Endpoint) {
 	switch {
-	case kind == transactionCoordinator, kind == shareCoordinator && f.version >= shareSince:
-		// This broker coordinates no transactions, and share groups need KRaft.
+	case kind == transactionCoordinator:
+		// This broker coordinates no transactions: a code that producers give
+		// up at, rather than one that they try again until their timeout.
+		return wire.CodeUnsupportedVersion, noNode, nowhere
+	case kind == shareCoordinator && f.version >= shareSince:
+		// Share groups need KRaft.
 		return wire.CodeCoordinatorNotAvailable, noNode, nowhere
 	case kind != groupCoordinator:
 		return wire.CodeInvalidRequest, noNode, nowhere

@@ -50,7 +50,7 @@ func TestFindCoordinator(t *testing.T) {
 		if v == 0 {
 			return
 		}
-		same(t, v, "transactions", coordinatorsOf(b, v, 1, "x"), []wire.FindCoordinatorResponseCoordinator{none("x", wire.CodeCoordinatorNotAvailable)})
+		same(t, v, "transactions", coordinatorsOf(b, v, 1, "x"), []wire.FindCoordinatorResponseCoordinator{none("x", wire.CodeUnsupportedVersion)})
 		share := wire.CodeInvalidRequest
 		if v >= 6 {
 			share = wire.CodeCoordinatorNotAvailable

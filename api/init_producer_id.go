@@ -15,7 +15,7 @@ func (b *Broker) initProducerID(c *context, req *wire.InitProducerIDRequest) {
 		resp.ErrorCode = wire.CodeInvalidRequest
 	case req.TransactionalID != nil:
 		// This broker coordinates no transactions.
-		resp.ErrorCode = wire.CodeCoordinatorNotAvailable
+		resp.ErrorCode = wire.CodeUnsupportedVersion
 	default:
 		b.ProducerIDs.Next(func(id int64, err error) {
 			if resp.ErrorCode = Code(err); err == nil {

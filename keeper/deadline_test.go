@@ -25,17 +25,17 @@ func TestAPeerThatTakesNothingIsLetGo(t *testing.T) {
 			return nc
 		},
 	} {
-		t.Run(name, func(t *testing.T) { takesNothing(t, k, wrap(t, open())) })
+		t.Run(name, func(t *testing.T) { takesNothing(t, k, wrap(t, open()), "/large-"+name) })
 	}
 }
 
-func takesNothing(t *testing.T, k *keeper.Keeper, r *raw) {
+func takesNothing(t *testing.T, k *keeper.Keeper, r *raw, path string) {
 	r.hello(zk.ConnectRequest{Timeout: int32(200 * time.Millisecond / time.Millisecond)})
-	large := create("/large", zk.Ephemeral)
+	large := create(path, zk.Ephemeral)
 	large.Data = make([]byte, 900<<10)
 	r.must(large)
 	for range 40 { // more than sockets hold, less than a client may leave
-		r.post(&zk.GetDataRequest{Path: "/large"})
+		r.post(&zk.GetDataRequest{Path: path})
 	}
 	eventually(t, "the keeper forgets the connection", func() bool {
 		return strings.Contains(word(t, k, "mntr"), "zk_num_alive_connections\t1\n")

@@ -142,6 +142,20 @@ func setPurge(_ *zooFile, v string) string {
 	return ""
 }
 
+// unserved are properties that must not be ignored: a server that goes on
+// without them is not the one that was asked for.
+var unserved = map[string]string{
+	"server":           "ensembles are not served yet, and members that know nothing of each other would each serve their own data; remove it to run alone",
+	"secureClientPort": "TLS is not served yet; remove it, and give clients the plain clientPort",
+	"authProvider":     "no provider besides digest and ip is served yet; remove it if no ACL relies on it",
+}
+
+// firstName is a property's name up to its number: server of server.1.
+func firstName(name string) string {
+	first, _, _ := strings.Cut(strings.TrimPrefix(name, "zookeeper."), ".")
+	return first
+}
+
 // ParseZooCfg reads the properties of a zoo.cfg. A property that has no meaning
 // here becomes a warning, a value that cannot be used an error that names it.
 func ParseZooCfg(src []byte) (c Config, warnings []string, err error) {
@@ -153,6 +167,9 @@ func ParseZooCfg(src []byte) (c Config, warnings []string, err error) {
 		}
 		name, value := splitProperty(line)
 		known, ok := zooKeys[strings.TrimPrefix(name, "zookeeper.")]
+		if rule, unsafe := unserved[firstName(name)]; unsafe {
+			return Config{}, nil, fmt.Errorf("zoo.cfg: %s=%s: %s", name, value, rule)
+		}
 		if !ok {
 			warnings = append(warnings, fmt.Sprintf("%s=%s has no meaning for gregor's keeper and is ignored", name, value))
 			continue

@@ -26,7 +26,7 @@ jute.maxbuffer=4194304
 extendedTypesEnabled=true
 4lw.commands.whitelist=stat, ruok,srvr
 initLimit=10
-server.1=a:2888:3888
+syncLimit=5
 admin.enableServer=false
 `))
 	if err != nil {
@@ -40,8 +40,17 @@ admin.enableServer=false
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v\nwant\n%+v", got, want)
 	}
-	if len(warnings) != 3 || !strings.HasPrefix(warnings[0], "admin.enableServer=false") || !strings.HasPrefix(warnings[2], "server.1=") {
+	if len(warnings) != 3 || !strings.HasPrefix(warnings[0], "admin.enableServer=false") || !strings.HasPrefix(warnings[2], "syncLimit=") {
 		t.Errorf("%q", warnings)
+	}
+}
+
+func TestParseZooCfgRefusesWhatMustNotBeIgnored(t *testing.T) {
+	for _, line := range []string{"server.1=a:2888:3888", "secureClientPort=2281", "authProvider.1=org.example.Auth", "zookeeper.authProvider.sasl=x"} {
+		_, _, err := ParseZooCfg([]byte("dataDir=/d\n" + line + "\n"))
+		if err == nil || !strings.Contains(err.Error(), line) || !strings.Contains(err.Error(), "remove it") {
+			t.Errorf("%s: %v", line, err)
+		}
 	}
 }
 

@@ -96,6 +96,7 @@ func (discard) Write(p []byte) (int, error) { return len(p), nil }
 
 func (n *Node) start(ctx context.Context) error {
 	steps := []func(context.Context) error{
+		n.refuseUnserved,
 		n.openDirs,      // locks first: two brokers never share a directory
 		n.startKeeper,   //
 		n.connect,       // and end our own former session

@@ -13,7 +13,7 @@ import (
 
 // topicsPatience bounds the wait for topics that ZooKeeper lists: one that the
 // controller cannot read never comes, and must not keep the others away.
-const topicsPatience = 10 * time.Second
+const topicsPatience = 2 * time.Second
 
 // awaitMetadata waits until the controller has told this broker of itself and
 // of all topics: a client that connects from now on gets a whole answer, and

@@ -148,7 +148,7 @@ func (m *Manager) Fetch(req *FetchRequest, wake func(resume func() *FetchResult)
 	}
 	for {
 		found := f.read()
-		if found.urgent || found.bytes >= f.minBytes() || req.MaxWait <= 0 || f.idle() {
+		if found.urgent || found.available >= f.minBytes() || req.MaxWait <= 0 || f.idle() {
 			return f.result(found), nil
 		}
 		unread, read := f.release(found)
@@ -156,7 +156,7 @@ func (m *Manager) Fetch(req *FetchRequest, wake func(resume func() *FetchResult)
 			f.set.putBack(unread, read)
 			continue // what came before the subscription is seen now
 		}
-		p := &parked{view: req.view(), minBytes: f.minBytes(), bytes: found.bytes}
+		p := &parked{view: req.view(), minBytes: f.minBytes(), bytes: found.available}
 		p.wake = func() { wake(f.resume) }
 		if f.set.park(p, unread, read, func() env.Timer { return m.env.Clock.AfterFunc(req.MaxWait, f.expire(p)) }) {
 			return nil, &Pending{f: f, p: p}
@@ -258,7 +258,10 @@ type readings struct {
 	more   []bool   // from[i] has records that did not fit, or an error
 	unread []*entry // not reached
 	bytes  int
-	urgent bool // something must be answered at once
+	// available is what there is within the partitions' limits, whether the
+	// reply takes it or not: by it, as in Kafka, a fetch has waited enough.
+	available int
+	urgent    bool // something must be answered at once
 }
 
 // read looks at the dirty entries in order until the reply is full.
@@ -279,8 +282,13 @@ func (f *fetch) read() *readings {
 		out := &r.parts[len(r.parts)-1]
 		more := f.readOne(e, out, max(left, 0), f.req.WholeBatches && r.bytes == 0)
 		r.more = append(r.more, more)
-		r.bytes += out.Span.Size()
-		left -= out.Span.Size()
+		size := out.Span.Size()
+		r.bytes += size
+		left -= size
+		if size == 0 && more && out.Err == nil {
+			size = e.want.MaxBytes // its first batch alone is larger
+		}
+		r.available += size
 		r.urgent = r.urgent || out.Err != nil || out.Diverging != nil
 	}
 	return r
