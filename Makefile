@@ -2,8 +2,10 @@
 GO ?= go
 SEEDS ?= 20
 FUZZTIME ?= 10s
+ROUNDS ?= 200
+SEED ?= 0
 
-.PHONY: help build test lint gen fuzz interop bench
+.PHONY: help build test lint gen fuzz crash interop bench
 
 help: ## list the verbs
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -22,6 +24,9 @@ gen: ## regenerate code and documents (fetches Kafka's jars with Maven)
 
 fuzz: ## each fuzz test for FUZZTIME
 	./tools/fuzz $(FUZZTIME)
+
+crash: ## kill -9 and power cuts, ROUNDS of each (SEED for one story alone)
+	$(GO) test -count=1 -timeout 60m ./test/crash -rounds $(ROUNDS) -seed $(SEED)
 
 interop: ## tests against Apache Kafka, ZooKeeper and their clients (needs Java, Maven and Python)
 	$(GO) test -count=1 -timeout 60m -tags interop ./interop/...
