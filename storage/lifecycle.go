@@ -254,6 +254,14 @@ func (l *Log) writeTopicIDLocked(id TopicID) error {
 func (l *Log) restartLocked(offset int64) error {
 	old := l.segments()
 	s := l.newSegment(offset, l.now())
+	// First, so that a reader who finds no file any more looks again: it needs
+	// none of a segment that is empty.
+	l.setSegments([]*segment{s})
+	l.end.Store(offset)
+	l.start.Store(offset)
+	if t := l.tail.Load(); t != nil {
+		t.reset(s, offset)
+	}
 	if err := l.removeNow(old); err != nil {
 		return err
 	}
@@ -264,9 +272,6 @@ func (l *Log) restartLocked(offset int64) error {
 		return err
 	}
 	l.mu.newFiles = true
-	l.setSegments([]*segment{s})
-	l.end.Store(offset)
-	l.start.Store(offset)
 	l.recovery.Store(offset)
 	l.epochs.Clear()
 	if l.mu.producers == nil {
@@ -275,8 +280,5 @@ func (l *Log) restartLocked(offset int64) error {
 	l.mu.producers.Clear()
 	l.ready.Store(true)
 	l.publishUnstableLocked()
-	if t := l.tail.Load(); t != nil {
-		t.reset(s, offset)
-	}
 	return errors.Join(l.snapshotLocked(offset, false), l.saveEpochsLocked(false), l.fs().SyncDir(l.Path()))
 }

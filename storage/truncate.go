@@ -64,10 +64,11 @@ func (l *Log) truncateLocked(offset int64) error {
 	keep := segmentFor(segs, offset) + 1
 	s := segs[keep-1]
 	if keep < len(segs) {
+		// First, so that a reader who finds no file any more looks again.
+		l.setSegments(slices.Clone(segs[:keep]))
 		if err := l.removeNow(segs[keep:]); err != nil {
 			return err
 		}
-		l.setSegments(slices.Clone(segs[:keep]))
 	}
 	if err := l.cutSegment(s, offset); err != nil {
 		return err
