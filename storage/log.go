@@ -216,8 +216,8 @@ func (l *Log) usableLocked() error {
 	return nil
 }
 
-// change runs f under the lock of a usable log. An error of f other than those
-// that f wraps in refused takes the directory offline.
+// change runs f under the lock of a usable log. An error of f takes the
+// directory offline.
 func (l *Log) change(op string, f func() error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -1,8 +1,9 @@
 // Package epoch remembers at which offset each leader epoch of a partition began.
 //
-//   - Owns: Cache and the text of leader-epoch-checkpoint.
+//   - Owns: Cache.
 //   - Goroutines: none.
-//   - Disk: none itself; storage reads and writes the file.
+//   - Disk: none; storage writes leader-epoch-checkpoint, storage/checkpoint knows
+//     its text.
 //   - Locks: Cache.mu, leaf.
-//   - Kafka counterpart: LeaderEpochFileCache, LeaderEpochCheckpointFile.
+//   - Kafka counterpart: LeaderEpochFileCache.
 package epoch
