@@ -91,7 +91,8 @@ func TestDiskRunsFull(t *testing.T) {
 	s.overrides["gregor.keeper.data.dir"] = t.TempDir() + "/keeper" // on a disk of its own
 	p := s.up()
 	s.write("precious", "kept")
-	acked := flood(t, s.client(kgo.RecordDeliveryTimeout(time.Second)))
+	// An idempotent producer would not give up a record that may be in the log.
+	acked := flood(t, s.client(kgo.RecordDeliveryTimeout(time.Second), kgo.DisableIdempotentWrite()))
 	// No directory is left: it ends, and at once.
 	if code, err := p.Wait(t.Context(), 10*time.Second); err != nil || code != 1 {
 		t.Fatalf("exit code %d, %v", code, err)
@@ -118,7 +119,9 @@ func remountSize(t *testing.T, dir, options string) {
 func flood(t *testing.T, cl *kgo.Client) (acked int) {
 	t.Helper()
 	for range 10_000 {
-		err := cl.ProduceSync(t.Context(), &kgo.Record{Topic: "flood", Value: make([]byte, 50_000)}).FirstErr()
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		err := cl.ProduceSync(ctx, &kgo.Record{Topic: "flood", Value: make([]byte, 50_000)}).FirstErr()
+		cancel()
 		if err != nil {
 			return acked
 		}
