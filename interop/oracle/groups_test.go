@@ -189,7 +189,7 @@ func life(s *side, v int16) {
 	again := s.member(v, join(g, m.MemberID, protocol{Name: "range", Metadata: []byte("r")}, protocol{Name: "sticky", Metadata: []byte{}}))
 	s.call(heartbeat(g, m.MemberID, m.GenerationID), at(wire.KeyHeartbeat))
 	s.call(sync(sv, g, m.MemberID, again.GenerationID), sv)
-	again = s.member(v, join(g, m.MemberID, protocol{Name: "sticky", Metadata: []byte("s")}))
+	s.member(v, join(g, m.MemberID, protocol{Name: "sticky", Metadata: []byte("s")}))
 	s.describeGroup(g)
 	lv := at(wire.KeyLeaveGroup)
 	s.call(leave(lv, g, m.MemberID), lv)

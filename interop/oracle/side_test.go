@@ -91,15 +91,6 @@ func (s *side) drop() {
 	}
 }
 
-// other runs f over another connection, as another client would.
-func (s *side) other(f func()) {
-	mine := s.conn
-	s.conn = nil
-	f()
-	s.extra = append(s.extra, s.dial())
-	s.conn = mine
-}
-
 // call sends a request and writes its answer down. It returns nil when there
 // was none.
 func (s *side) call(req wire.Body, version int16) wire.Body {
