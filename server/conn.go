@@ -83,13 +83,6 @@ func severity(cause error) (level slog.Level, worth bool) {
 func (c *Conn) serve() {
 	err := c.readLoop()
 	c.fail(err)
-	c.mu.Lock()
-	cause := c.mu.cause
-	c.mu.Unlock()
-	if level, worth := severity(cause); worth {
-		c.srv.log.LogAttrs(context.Background(), level, "closing connection",
-			slog.String("listener", c.Listener.Name), slog.String("peer", c.nc.RemoteAddr().String()), slog.String("cause", cause.Error()))
-	}
 	c.srv.forget(c)
 }
 
@@ -290,6 +283,11 @@ func (c *Conn) fail(err error) {
 	}
 	c.mu.decided.Broadcast()
 	c.mu.Unlock()
+	// Before the peer can know: who looks at the log then finds the line.
+	if level, worth := severity(err); worth {
+		c.srv.log.LogAttrs(context.Background(), level, "closing connection",
+			slog.String("listener", c.Listener.Name), slog.String("peer", c.nc.RemoteAddr().String()), slog.String("cause", err.Error()))
+	}
 	c.cancel(err)
 	_ = c.nc.Close() // the cause is what counts
 	for _, cancel := range cancels {

@@ -296,6 +296,9 @@ func TestSpansThatWereCutCloseTheConnection(t *testing.T) {
 	if got, err := io.ReadAll(c); err != nil || len(got) > 0 {
 		t.Fatalf("read %d bytes, %v", len(got), err)
 	}
+	if err := f.srv.Stop(); err != nil { // its goroutines have ended
+		t.Fatal(err)
+	}
 	if released != 1 {
 		t.Errorf("released %d times", released)
 	}
