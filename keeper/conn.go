@@ -118,7 +118,11 @@ func (c *conn) run() {
 	c.k.watches.Drop(c.id)
 	c.k.sessions.detach(c)
 	c.k.conns.remove(c) // before the peer learns of the end and counts connections
+	c.logEnd(err)       // before the peer can know: who looks at the log then finds the line
 	_ = c.nc.Close()
+}
+
+func (c *conn) logEnd(err error) {
 	switch {
 	case err == nil, errors.Is(err, io.EOF), errors.Is(err, net.ErrClosed), c.k.group.Context().Err() != nil:
 		c.k.log.Debug("connection ended", "remote", c.addr)
