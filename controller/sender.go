@@ -91,11 +91,7 @@ func (s *sender) deliver(ctx context.Context, m message) bool {
 		}
 		s.log.LogAttrs(ctx, slog.LevelWarn, "control request failed, trying again",
 			slog.Int("broker", int(s.id)), slog.Any("error", err))
-		t := s.clock.NewTimer(retryBackoff)
-		select {
-		case <-t.C():
-		case <-ctx.Done():
-			t.Stop()
+		if env.Sleep(ctx, s.clock, retryBackoff) != nil {
 			return false
 		}
 	}

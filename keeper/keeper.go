@@ -182,11 +182,8 @@ func (k *Keeper) accept(ctx context.Context, l net.Listener) error {
 		}
 		if err != nil {
 			k.log.Error("cannot accept a connection", "listener", l.Addr(), "error", err)
-			t := k.env.Clock.NewTimer(acceptPause)
-			select {
-			case <-t.C():
-			case <-ctx.Done():
-				t.Stop()
+			if env.Sleep(ctx, k.env.Clock, acceptPause) != nil {
+				return nil
 			}
 			continue
 		}

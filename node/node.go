@@ -53,6 +53,7 @@ type Node struct {
 	replicas    *replica.Manager
 	groups      *coordinator.Coordinator
 	controller  *controller.Controller
+	brain       *controllerClient // of whoever is controller
 	producerIDs *producerIDs
 	server      *server.Server
 	bound       []server.Bound
@@ -74,6 +75,7 @@ func Start(ctx context.Context, opt Options) (*Node, error) {
 		opt.Levels = NewLevels(discard{}, slog.LevelError)
 	}
 	n := &Node{env: opt.Env, levels: opt.Levels, log: opt.Levels.Logger("node"), cache: metadata.NewCache(), started: opt.Env.Clock.Now()}
+	n.brain = &controllerClient{n: n}
 	n.settings = newSettings(opt.Config, opt.Levels.Logger("config"))
 	n.features.Store(-1)
 	n.epoch.Store(-1)

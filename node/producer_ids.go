@@ -3,13 +3,11 @@ package node
 import (
 	"context"
 	"fmt"
-	"strconv"
 	"sync"
 	"time"
 
-	"github.com/gregor-mq/gregor/internal/rpc"
+	"github.com/gregor-mq/gregor/internal/env"
 	"github.com/gregor-mq/gregor/wire"
-	"github.com/gregor-mq/gregor/znode"
 )
 
 // producerIDs hands out ids from blocks that the controller allocates, and
@@ -88,11 +86,7 @@ func (p *producerIDs) fetch(ctx context.Context) {
 			return
 		}
 		p.n.log.Debug("cannot allocate producer ids yet", "error", err)
-		t := p.n.env.Clock.NewTimer(blockRetry)
-		select {
-		case <-t.C():
-		case <-ctx.Done():
-			t.Stop()
+		if env.Sleep(ctx, p.n.env.Clock, blockRetry) != nil {
 			p.refuse()
 			return
 		}
@@ -129,35 +123,17 @@ func (p *producerIDs) refuse() {
 
 // allocate asks the controller that the metadata names, as every broker does.
 func (p *producerIDs) allocate(ctx context.Context) (block, error) {
-	n := p.n
-	image := n.cache.Image()
-	b, ok := image.Broker(image.ControllerID)
-	if !ok {
-		return block{}, fmt.Errorf("controller %d is not known", image.ControllerID)
-	}
-	cfg := n.settings.Broker()
-	e, ok := b.Endpoint(cfg.InterBrokerListener)
-	if !ok {
-		return block{}, fmt.Errorf("controller %d has no listener %s", b.ID, cfg.InterBrokerListener)
-	}
-	address := znode.Endpoint{Host: e.Host, Port: e.Port}.Addr()
-	client := rpc.New(ctx, rpc.Config{Address: address, ClientID: strconv.Itoa(int(cfg.ID))}, n.env)
-	defer client.Close()
 	req := wire.NewAllocateProducerIDsRequest()
-	req.BrokerID, req.BrokerEpoch = cfg.ID, n.epoch.Load()
-	answer, err := client.Ask(ctx, req, 0)
+	req.BrokerID, req.BrokerEpoch = p.n.settings.Broker().ID, p.n.epoch.Load()
+	resp, err := answerOf[*wire.AllocateProducerIDsResponse](ctx, p.n.brain, req, 0)
 	if err != nil {
 		return block{}, err
 	}
-	resp, ok := answer.(*wire.AllocateProducerIDsResponse)
-	if !ok {
-		return block{}, fmt.Errorf("controller %d answered a %T", b.ID, answer)
-	}
 	if resp.ErrorCode != wire.CodeNone {
-		return block{}, fmt.Errorf("controller %d: %w", b.ID, resp.ErrorCode)
+		return block{}, resp.ErrorCode
 	}
 	if resp.ProducerIDStart < 0 || resp.ProducerIDLen <= 0 {
-		return block{}, fmt.Errorf("controller %d gave %d producer ids from %d on", b.ID, resp.ProducerIDLen, resp.ProducerIDStart)
+		return block{}, fmt.Errorf("controller gave %d producer ids from %d on", resp.ProducerIDLen, resp.ProducerIDStart)
 	}
 	return block{resp.ProducerIDStart, resp.ProducerIDStart + int64(resp.ProducerIDLen)}, nil
 }

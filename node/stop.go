@@ -3,15 +3,12 @@ package node
 import (
 	"context"
 	"errors"
-	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
-	"github.com/gregor-mq/gregor/internal/rpc"
+	"github.com/gregor-mq/gregor/internal/env"
 	"github.com/gregor-mq/gregor/wire"
 	"github.com/gregor-mq/gregor/zk"
-	"github.com/gregor-mq/gregor/znode"
 )
 
 func isNoNode(err error) bool { return errors.Is(err, zk.ErrNoNode) }
@@ -48,6 +45,7 @@ func (n *Node) shutdown(ctx context.Context) error {
 		errs = append(errs, n.server.Stop())
 	}
 	errs = append(errs, n.tasks.Wait())
+	n.brain.close()
 	if n.campaigning.Load() {
 		errs = append(errs, n.controller.Stop(ctx))
 	}
@@ -103,11 +101,7 @@ func (n *Node) controlledShutdown(ctx context.Context) {
 			return
 		}
 		n.log.Info("controlled shutdown incomplete", "attempt", attempt+1, "still_leading", left, "error", err)
-		t := n.env.Clock.NewTimer(b.Millis("controlled.shutdown.retry.backoff.ms"))
-		select {
-		case <-t.C():
-		case <-ctx.Done():
-			t.Stop()
+		if env.Sleep(ctx, n.env.Clock, b.Millis("controlled.shutdown.retry.backoff.ms")) != nil {
 			return
 		}
 	}
@@ -116,27 +110,11 @@ func (n *Node) controlledShutdown(ctx context.Context) {
 // askToLeave returns how many partitions this broker leads afterwards, not
 // counting those that have no other replica.
 func (n *Node) askToLeave(ctx context.Context) (int, error) {
-	image := n.cache.Image()
-	cfg := n.settings.Broker()
-	b, ok := image.Broker(image.ControllerID)
-	if !ok {
-		return 0, fmt.Errorf("controller %d is not known", image.ControllerID)
-	}
-	e, ok := b.Endpoint(cfg.InterBrokerListener)
-	if !ok {
-		return 0, fmt.Errorf("controller %d has no listener %s", b.ID, cfg.InterBrokerListener)
-	}
-	client := rpc.New(ctx, rpc.Config{Address: znode.Endpoint{Host: e.Host, Port: e.Port}.Addr(), ClientID: strconv.Itoa(int(cfg.ID))}, n.env)
-	defer client.Close()
 	req := wire.NewControlledShutdownRequest()
-	req.BrokerID, req.BrokerEpoch = cfg.ID, n.epoch.Load()
-	answer, err := client.Ask(ctx, req, 3)
+	req.BrokerID, req.BrokerEpoch = n.settings.Broker().ID, n.epoch.Load()
+	resp, err := answerOf[*wire.ControlledShutdownResponse](ctx, n.brain, req, 3)
 	if err != nil {
 		return 0, err
-	}
-	resp, ok := answer.(*wire.ControlledShutdownResponse)
-	if !ok {
-		return 0, fmt.Errorf("controller answered a %T", answer)
 	}
 	if resp.ErrorCode != wire.CodeNone {
 		return 0, resp.ErrorCode

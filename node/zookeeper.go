@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gregor-mq/gregor/config"
+	"github.com/gregor-mq/gregor/internal/env"
 	"github.com/gregor-mq/gregor/keeper"
 	"github.com/gregor-mq/gregor/zk"
 	"github.com/gregor-mq/gregor/zk/session"
@@ -188,12 +189,8 @@ func (n *Node) renew(ctx context.Context) error {
 			break
 		}
 		log.Error("cannot open a zookeeper session", "error", err)
-		t := n.env.Clock.NewTimer(renewPause)
-		select {
-		case <-t.C():
-		case <-ctx.Done():
-			t.Stop()
-			return context.Cause(ctx)
+		if err := env.Sleep(ctx, n.env.Clock, renewPause); err != nil {
+			return err
 		}
 	}
 	z := n.zk.Load()

@@ -94,11 +94,7 @@ func (s *Server) accept(ctx context.Context, ln net.Listener, l Listener) error 
 			return nil
 		default:
 			s.log.Error("cannot accept a connection", "listener", l.Name, "error", err)
-			t := s.env.Clock.NewTimer(acceptPause)
-			select {
-			case <-t.C():
-			case <-ctx.Done():
-				t.Stop()
+			if env.Sleep(ctx, s.env.Clock, acceptPause) != nil {
 				return nil
 			}
 		}

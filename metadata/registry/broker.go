@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/gregor-mq/gregor/internal/env"
 	"github.com/gregor-mq/gregor/zk"
 	"github.com/gregor-mq/gregor/znode"
 )
@@ -60,7 +61,7 @@ func (r *Registry) Register(ctx context.Context, reg Registration) (epoch int64,
 		case !r.env.Clock.Now().Before(deadline):
 			return 0, r.taken(ctx, reg.ID, stat.EphemeralOwner)
 		}
-		if err := r.sleep(ctx, pollInterval); err != nil {
+		if err := env.Sleep(ctx, r.env.Clock, pollInterval); err != nil {
 			return 0, err
 		}
 	}
@@ -82,15 +83,4 @@ func (r *Registry) taken(ctx context.Context, id int32, owner int64) error {
 func (r *Registry) Update(ctx context.Context, id int32, b znode.Broker) error {
 	_, err := r.calls.Set(ctx, znode.BrokerPath(id), b.Encode(), -1)
 	return err
-}
-
-func (r *Registry) sleep(ctx context.Context, d time.Duration) error {
-	t := r.env.Clock.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C():
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

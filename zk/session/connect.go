@@ -9,6 +9,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/gregor-mq/gregor/internal/env"
 	"github.com/gregor-mq/gregor/zk"
 )
 
@@ -88,7 +89,7 @@ func (s *Session) connect(ctx context.Context) (*link, error) {
 	servers := max(len(s.cfg.Servers), 1)
 	for {
 		if round := s.attempts / servers; round > 0 {
-			if err := s.sleep(ctx, s.backoff(round)); err != nil {
+			if err := env.Sleep(ctx, s.env.Clock, s.backoff(round)); err != nil {
 				return nil, err
 			}
 		}
@@ -111,17 +112,6 @@ func (s *Session) backoff(n int) time.Duration {
 		d = min(backoffMax, backoffMin<<(n-1))
 	}
 	return d/2 + time.Duration(s.env.Rand.Uint64()%uint64(d/2))
-}
-
-func (s *Session) sleep(ctx context.Context, d time.Duration) error {
-	t := s.env.Clock.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C():
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }
 
 // errConnectTimeout cancels an attempt that takes too long.

@@ -1,0 +1,86 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"sync"
+
+	"github.com/gregor-mq/gregor/internal/rpc"
+	"github.com/gregor-mq/gregor/wire"
+	"github.com/gregor-mq/gregor/znode"
+)
+
+// controllerClient asks the controller that the metadata names, over the
+// inter-broker listener and one connection, which follows the controller.
+type controllerClient struct {
+	n  *Node
+	mu struct {
+		sync.Mutex
+		address string
+		client  *rpc.Client // nil until the first call
+	}
+}
+
+// Ask sends one request, in a version that inter.broker.protocol.version says.
+func (c *controllerClient) Ask(ctx context.Context, req wire.Body, version int16) (wire.Body, error) {
+	address, err := c.address()
+	if err != nil {
+		return nil, err
+	}
+	return c.dialled(address).Ask(ctx, req, version)
+}
+
+func (c *controllerClient) address() (string, error) {
+	image := c.n.cache.Image()
+	b, ok := image.Broker(image.ControllerID)
+	if !ok {
+		return "", fmt.Errorf("controller %d is not known", image.ControllerID)
+	}
+	listener := c.n.settings.Broker().InterBrokerListener
+	e, ok := b.Endpoint(listener)
+	if !ok {
+		return "", fmt.Errorf("controller %d has no listener %s", b.ID, listener)
+	}
+	return znode.Endpoint{Host: e.Host, Port: e.Port}.Addr(), nil
+}
+
+// dialled returns the client of an address. The one of a former controller is
+// closed in the background: its calls fail, and are made again elsewhere.
+func (c *controllerClient) dialled(address string) *rpc.Client {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if old := c.mu.client; old == nil || c.mu.address != address {
+		id := strconv.Itoa(int(c.n.settings.Broker().ID))
+		c.mu.client, c.mu.address = rpc.New(c.n.group.Context(), rpc.Config{Address: address, ClientID: id}, c.n.env), address
+		if old != nil {
+			c.n.group.Light(func() { _ = old.Close() }) // nobody needs it any more
+		}
+	}
+	return c.mu.client
+}
+
+// close ends the connection and all calls.
+func (c *controllerClient) close() {
+	c.mu.Lock()
+	client := c.mu.client
+	c.mu.client = nil
+	c.mu.Unlock()
+	if client != nil {
+		_ = client.Close() // says only how its goroutines ended
+	}
+}
+
+// answerOf is controllerClient.Ask for an answer of one type.
+func answerOf[R wire.Body](ctx context.Context, c *controllerClient, req wire.Body, version int16) (R, error) {
+	var none R
+	answer, err := c.Ask(ctx, req, version)
+	if err != nil {
+		return none, err
+	}
+	resp, ok := answer.(R)
+	if !ok {
+		return none, fmt.Errorf("controller answered a %T to %v", answer, req.Key())
+	}
+	return resp, nil
+}
