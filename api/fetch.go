@@ -91,7 +91,9 @@ func (b *Broker) fetchRequest(version int16, req *wire.FetchRequest) *replica.Fe
 	if version >= 15 {
 		r.ReplicaID = req.ReplicaState.ReplicaID
 	}
-	if r.ReplicaID < 0 {
+	if r.ReplicaID < 0 || version < fetchMagic2 {
+		// Whoever says that it is a broker may ask for more, but not where the
+		// answer is converted in memory.
 		r.MaxBytes = min(r.MaxBytes, int(b.Settings.Broker().FetchMaxBytes))
 	}
 	n := 0

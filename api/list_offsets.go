@@ -9,6 +9,9 @@ import (
 // timestamps came with versions 7 (KIP-734), 8 (KIP-405) and 9 (KIP-1005), and
 // are UNSUPPORTED_VERSION per partition below theirs.
 
+// offsetNotAvailableVersion is the first that knows OFFSET_NOT_AVAILABLE (KIP-207).
+const offsetNotAvailableVersion = 5
+
 // specialSince is the first version that knows a special timestamp.
 var specialSince = map[int64]int16{
 	replica.MaxTimestamp: 7, replica.EarliestLocalTimestamp: 8, replica.LatestTieredTimestamp: 9,
@@ -68,6 +71,9 @@ func (b *Broker) listOffset(version int16, req *wire.ListOffsetsRequest, topic s
 	}
 	found, err := b.Replicas.ListOffset(topic, p.PartitionIndex, p.Timestamp, replica.Isolation(req.IsolationLevel), req.ReplicaID, p.CurrentLeaderEpoch)
 	out.ErrorCode, out.Offset, out.Timestamp = Code(err), found.Offset, found.Timestamp
+	if out.ErrorCode == wire.CodeOffsetNotAvailable && version < offsetNotAvailableVersion {
+		out.ErrorCode = wire.CodeLeaderNotAvailable // which older clients try again after
+	}
 	if version >= 4 {
 		out.LeaderEpoch = found.LeaderEpoch
 	}

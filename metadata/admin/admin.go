@@ -31,9 +31,9 @@ type Config struct {
 	MaxPartitions int
 }
 
-// DefaultMaxPartitions is far above what fits into one znode of 1 MiB: a bound
+// DefaultMaxPartitions is about what fits into one znode of 1 MiB: a bound
 // against requests that would only cost memory.
-const DefaultMaxPartitions = 1_000_000
+const DefaultMaxPartitions = 100_000
 
 // New returns an Admin over a session's calls; those of Session.Retrying keep
 // trying over a lost connection.
