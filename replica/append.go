@@ -71,20 +71,20 @@ func (m *Manager) Append(req *AppendRequest, done func(AppendResult)) {
 	info, epoch, err := p.append(req)
 	if err != nil {
 		res := failed(m.observe(err))
-		res.LogStart = p.log.StartOffset()
+		res.LogStart = p.log().StartOffset()
 		done(res)
 		return
 	}
 	res := AppendResult{BaseOffset: info.FirstOffset, LastOffset: info.LastOffset, LogAppendTime: info.LogAppendTime, LogStart: info.StartOffset}
 	if info.Rolled {
-		m.flushSoon(p.log)
+		m.flushSoon(p.log())
 	}
 	if info.Duplicate {
 		info.Bytes = 0
 	}
 	p.advance(info.Bytes)
 	after := res.LastOffset + 1
-	if req.Acks != AcksAll || p.log.HighWatermark() >= after {
+	if req.Acks != AcksAll || p.log().HighWatermark() >= after {
 		done(res)
 		return
 	}
@@ -106,7 +106,7 @@ func (p *Partition) append(req *AppendRequest) (info storage.AppendInfo, epoch i
 	if req.Acks == AcksAll && len(p.mu.isr) < p.minISRLocked() {
 		return info, epoch, wire.CodeNotEnoughReplicas
 	}
-	info, err = p.log.AppendLeader(req.Records, storage.AppendOptions{
+	info, err = p.log().AppendLeader(req.Records, storage.AppendOptions{
 		LeaderEpoch: epoch, Now: p.m.env.Clock.Now(), Origin: req.Origin,
 	})
 	return info, epoch, err
@@ -135,11 +135,11 @@ func (p *Partition) advance(size int) {
 	p.water.Lock()
 	p.water.above += size
 	if alone {
-		next := p.log.EndOffset()
-		if next > p.log.HighWatermark() {
-			p.log.SetHighWatermark(next)
+		next := p.log().EndOffset()
+		if next > p.log().HighWatermark() {
+			p.log().SetHighWatermark(next)
 			done = p.passedLocked(next)
-			p.m.watermarkMoved(p.log.Dir())
+			p.m.watermarkMoved(p.log().Dir())
 			// Bytes that a former leadership left were counted by nobody.
 			told.urgent = p.water.above == 0
 		}
@@ -163,7 +163,7 @@ func (p *Partition) advance(size int) {
 // below the watermark.
 func (p *Partition) stableLocked(n int) int {
 	p.water.held += n
-	stable, err := p.log.LastStableOffset()
+	stable, err := p.log().LastStableOffset()
 	if err != nil || stable <= p.water.stable {
 		return 0 // a reader meets the error itself
 	}
@@ -193,7 +193,7 @@ func (p *Partition) passedLocked(hw int64) []*ackWait {
 // leader epoch that it was appended in.
 func (p *Partition) await(w *ackWait, epoch int32, timeout time.Duration) {
 	p.water.Lock()
-	if p.log.HighWatermark() >= w.after {
+	if p.log().HighWatermark() >= w.after {
 		p.water.Unlock()
 		w.done(w.result)
 		return

@@ -106,11 +106,11 @@ func TestAcksAllWaitsForTheWatermark(t *testing.T) {
 		if got := a.take(); len(got) != 1 || got[0].Err != nil || got[0].BaseOffset != 2 {
 			t.Fatalf("alone: %+v", got)
 		}
-		if hw := s.lookup("t", 0).log.HighWatermark(); hw != 3 {
+		if hw := s.lookup("t", 0).log().HighWatermark(); hw != 3 {
 			t.Errorf("watermark %d", hw)
 		}
 		s.withReplicas(me, 2) // and it never falls
-		if hw := s.lookup("t", 0).log.HighWatermark(); hw != 3 {
+		if hw := s.lookup("t", 0).log().HighWatermark(); hw != 3 {
 			t.Errorf("watermark %d after the ISR grew", hw)
 		}
 		s.send(&a, AcksAll, AnyEpoch, time.Minute)
@@ -188,8 +188,8 @@ func TestMinISR(t *testing.T) {
 			t.Fatalf("acks=1: %+v", got)
 		}
 		p := s.lookup("t", 0)
-		if p.log.HighWatermark() != 0 || p.log.EndOffset() != 1 {
-			t.Errorf("watermark %d, end %d", p.log.HighWatermark(), p.log.EndOffset())
+		if p.log().HighWatermark() != 0 || p.log().EndOffset() != 1 {
+			t.Errorf("watermark %d, end %d", p.log().HighWatermark(), p.log().EndOffset())
 		}
 		w := s.parked(plain(want("t", 0, 0)))
 		s.min = 1
@@ -235,10 +235,10 @@ func TestFailedDirectory(t *testing.T) {
 		s.renew()
 		s.load()
 		s.lead("t", topicID(1), 0, 1, 2)
-		if s.lookup("t", 0).log.Dir() != s.dirs[0] || s.lookup("t", 1).log.Dir() != s.dirs[1] {
+		if s.lookup("t", 0).log().Dir() != s.dirs[0] || s.lookup("t", 1).log().Dir() != s.dirs[1] {
 			t.Fatal("partitions are not spread")
 		}
-		bad := s.lookup("t", 0).log.Path()
+		bad := s.lookup("t", 0).log().Path()
 		w := s.parked(plain(want("t", 2, 0)))
 		s.heard.take()
 		s.fs.SetInjector(func(op memfs.Op, name string) error {
@@ -273,7 +273,7 @@ func TestFailedDirectory(t *testing.T) {
 		if codes[0] != wire.CodeKafkaStorageError || codes[1] != wire.CodeNone || codes[2] != wire.CodeKafkaStorageError {
 			t.Errorf("codes %v", codes)
 		}
-		if d := s.lookup("t", 8).log.Dir(); d != s.dirs[1] {
+		if d := s.lookup("t", 8).log().Dir(); d != s.dirs[1] {
 			t.Errorf("made in %s", d.Path())
 		}
 		_, stopped := s.StopReplica(0, -1, []Stop{{Topic: "t", Partition: 0, LeaderEpoch: noEpoch}})

@@ -88,8 +88,8 @@ func (m *Manager) logsOf(d *storage.Dir) []*storage.Log {
 	m.mu.RLock()
 	for _, t := range m.mu.topics {
 		for _, p := range t {
-			if p.log.Dir() == d {
-				logs = append(logs, p.log)
+			if p.log().Dir() == d {
+				logs = append(logs, p.log())
 			}
 		}
 	}

@@ -75,7 +75,7 @@ func (m *Manager) update(want func(topic string) bool) {
 		p.mu.Lock()
 		p.minISR = cfg.MinISR
 		p.mu.Unlock()
-		p.log.SetConfig(cfg.Storage)
+		p.log().SetConfig(cfg.Storage)
 		p.advance(0) // a lower min.insync.replicas may let the watermark go on
 	})
 	m.mu.RLock()
@@ -97,5 +97,5 @@ func (m *Manager) Log(topic string, partition int32) (*storage.Log, error) {
 	if err := p.checkLeader(-1); err != nil {
 		return nil, err
 	}
-	return p.log, nil
+	return p.log(), nil
 }

@@ -149,7 +149,7 @@ func (p *Partition) setTopicID(id wire.UUID) {
 // attachLog gives a partition the log found on disk, or a new one in the
 // directory that has the fewest, and makes the log tell the topic's id.
 func (m *Manager) attachLog(p *Partition, id wire.UUID, isNew bool) error {
-	l := p.log
+	l := p.log()
 	if l == nil {
 		l = m.unclaimedLog(p.key)
 	}
@@ -169,7 +169,7 @@ func (m *Manager) attachLog(p *Partition, id wire.UUID, isNew bool) error {
 			return err
 		}
 	}
-	p.log = l
+	p.current.Store(l)
 	return nil
 }
 
@@ -213,10 +213,10 @@ func (p *Partition) assume(m *Manager, id wire.UUID, s *wire.LeaderAndIsrRequest
 	}
 	p.mu.recovering = s.LeaderRecoveryState != 0
 	// An epoch that brings no data is still known to followers that ask.
-	if err := p.log.StartEpoch(s.LeaderEpoch); err != nil {
+	if err := p.log().StartEpoch(s.LeaderEpoch); err != nil {
 		return led, err
 	}
-	p.mu.epochStart = p.log.EndOffset()
+	p.mu.epochStart = p.log().EndOffset()
 	if !led {
 		p.mu.ledSince = s.LeaderEpoch
 	}

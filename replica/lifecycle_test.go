@@ -222,12 +222,12 @@ func TestPeriodicWork(t *testing.T) {
 		}
 		synctest.Wait()
 		p := s.lookup("t", 0)
-		if got := p.log.RecoveryPoint(); got < 3 {
+		if got := p.log().RecoveryPoint(); got < 3 {
 			t.Errorf("rolled segments are not flushed: recovery point %d", got)
 		}
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
-		if got := p.log.RecoveryPoint(); got != 4 {
+		if got := p.log().RecoveryPoint(); got != 4 {
 			t.Errorf("flush.ms: recovery point %d", got)
 		}
 		time.Sleep(4 * time.Second)
@@ -239,8 +239,8 @@ func TestPeriodicWork(t *testing.T) {
 		w := s.parked(inSession(0, 0, want("t", 0, 4)))
 		time.Sleep(2 * time.Minute)
 		synctest.Wait()
-		if p.log.StartOffset() != 4 || p.log.SegmentCount() != 1 {
-			t.Errorf("retention: start %d, %d segments", p.log.StartOffset(), p.log.SegmentCount())
+		if p.log().StartOffset() != 4 || p.log().SegmentCount() != 1 {
+			t.Errorf("retention: start %d, %d segments", p.log().StartOffset(), p.log().SegmentCount())
 		}
 		show(w.resume())
 		if got := s.checkpoint(s.dirs[0], storage.RecoveryPoints)[tp]; got != 4 {
@@ -361,7 +361,7 @@ func TestLoadAfterACrash(t *testing.T) {
 		for range i + 1 {
 			s.append("t", int32(i), 1, 10)
 		}
-		if err := s.lookup("t", int32(i)).log.Flush(); err != nil {
+		if err := s.lookup("t", int32(i)).log().Flush(); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -374,7 +374,7 @@ func TestLoadAfterACrash(t *testing.T) {
 	}
 	next.lead("t", topicID(1), all...)
 	for i := range all {
-		if end := next.lookup("t", int32(i)).log.EndOffset(); end != int64(i+1) {
+		if end := next.lookup("t", int32(i)).log().EndOffset(); end != int64(i+1) {
 			t.Errorf("t-%d ends at %d", i, end)
 		}
 		if r := next.append("t", int32(i), 1, 1); r.BaseOffset != int64(i+1) {
@@ -486,7 +486,7 @@ func TestUpdateReachesAllLogs(t *testing.T) {
 	s.topic.SegmentBytes = 4321
 	s.UpdateTopic("t")
 	sizes := func() string {
-		return fmt.Sprint(s.lookup("t", 0).log.Config().SegmentBytes, s.unclaimedLog(partitionKey{"u", 0}).Config().SegmentBytes)
+		return fmt.Sprint(s.lookup("t", 0).log().Config().SegmentBytes, s.unclaimedLog(partitionKey{"u", 0}).Config().SegmentBytes)
 	}
 	expect(t, "one topic", sizes(), "4321 1073741824")
 	s.UpdateAll()

@@ -39,21 +39,21 @@ func (m *Manager) retentionLoop(ctx context.Context) error {
 }
 
 func (m *Manager) retain(p *Partition) {
-	if p.log.Dir().Failed() != nil {
+	if p.log().Dir().Failed() != nil {
 		return
 	}
 	now := m.env.Clock.Now()
-	done, err := p.log.Retain(now)
+	done, err := p.log().Retain(now)
 	if err == nil {
-		_, _, err = p.log.RemoveDeleted(now)
+		_, _, err = p.log().RemoveDeleted(now)
 	}
 	if err != nil && !errors.Is(err, storage.ErrClosed) {
-		m.log.Error("retention failed", "partition", p.log.Partition().String(), "error", m.observe(err))
+		m.log.Error("retention failed", "partition", p.log().Partition().String(), "error", m.observe(err))
 		return
 	}
-	p.log.ExpireProducers()
+	p.log().ExpireProducers()
 	if done.Segments > 0 {
-		m.log.Info("segments deleted by retention", "partition", p.log.Partition().String(),
+		m.log.Info("segments deleted by retention", "partition", p.log().Partition().String(),
 			"segments", done.Segments, "bytes", done.Bytes, "start", done.StartOffset)
 		p.notify(news{})
 	}
@@ -84,11 +84,11 @@ func (m *Manager) flushLoop(ctx context.Context) error {
 func (m *Manager) flushAgedLoop(ctx context.Context) error {
 	return every(ctx, m.env.Clock, m.cfg.FlushInterval, m.cfg.FlushInterval, func() {
 		m.each(func(p *Partition) {
-			if p.log.Dir().Failed() != nil {
+			if p.log().Dir().Failed() != nil {
 				return
 			}
-			if err := p.log.FlushDue(); err != nil && !errors.Is(err, storage.ErrClosed) {
-				m.log.Error("cannot flush a log", "partition", p.log.Partition().String(), "error", m.observe(err))
+			if err := p.log().FlushDue(); err != nil && !errors.Is(err, storage.ErrClosed) {
+				m.log.Error("cannot flush a log", "partition", p.log().Partition().String(), "error", m.observe(err))
 			}
 		})
 	})

@@ -250,7 +250,7 @@ func (m *Manager) observe(err error) error {
 // others go on.
 func (m *Manager) takeOffline() {
 	m.each(func(p *Partition) {
-		if p.log.Dir().Failed() != nil {
+		if p.log().Dir().Failed() != nil {
 			p.becomeOffline(m)
 		}
 	})

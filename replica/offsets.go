@@ -49,8 +49,8 @@ func (m *Manager) ListOffset(topic string, partition int32, timestamp int64, iso
 		}
 		return FoundOffset{Offset: limit, Timestamp: -1, LeaderEpoch: p.epochNow()}, nil
 	case EarliestTimestamp, EarliestLocalTimestamp:
-		start := p.log.StartOffset()
-		epoch, err := p.log.EpochFor(start)
+		start := p.log().StartOffset()
+		epoch, err := p.log().EpochFor(start)
 		return FoundOffset{Offset: start, Timestamp: -1, LeaderEpoch: epoch}, m.observe(err)
 	case LatestTieredTimestamp:
 		return notFound, nil // nothing is tiered
@@ -58,9 +58,9 @@ func (m *Manager) ListOffset(topic string, partition int32, timestamp int64, iso
 	var found storage.TimeOffset
 	var ok bool
 	if timestamp == MaxTimestamp {
-		found, ok, err = p.log.MaxTimestamp()
+		found, ok, err = p.log().MaxTimestamp()
 	} else {
-		found, ok, err = p.log.OffsetForTime(timestamp)
+		found, ok, err = p.log().OffsetForTime(timestamp)
 	}
 	if err != nil {
 		return notFound, m.observe(err)
@@ -78,11 +78,11 @@ func (m *Manager) ListOffset(topic string, partition int32, timestamp int64, iso
 func (p *Partition) visible(isolation Isolation, replica int32) (int64, error) {
 	switch {
 	case replica >= 0:
-		return p.log.EndOffset(), nil
+		return p.log().EndOffset(), nil
 	case isolation == ReadCommitted:
-		return p.log.LastStableOffset()
+		return p.log().LastStableOffset()
 	}
-	return p.log.HighWatermark(), nil
+	return p.log().HighWatermark(), nil
 }
 
 // watermarkLags reports that the high watermark has not reached the offset where
@@ -90,7 +90,7 @@ func (p *Partition) visible(isolation Isolation, replica int32) (int64, error) {
 func (p *Partition) watermarkLags() bool {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
-	return p.log.HighWatermark() < p.mu.epochStart
+	return p.log().HighWatermark() < p.mu.epochStart
 }
 
 func (p *Partition) epochNow() int32 {
@@ -109,7 +109,7 @@ func (m *Manager) EpochEnd(topic string, partition, epoch, knownLeaderEpoch int3
 	if err := p.checkLeader(knownLeaderEpoch); err != nil {
 		return -1, -1, err
 	}
-	found, end, err = p.log.EndOffsetForEpoch(epoch)
+	found, end, err = p.log().EndOffsetForEpoch(epoch)
 	return found, end, m.observe(err)
 }
 
@@ -123,21 +123,21 @@ func (m *Manager) DeleteRecords(topic string, partition int32, offset int64) (in
 	if err := p.checkLeader(-1); err != nil {
 		return -1, err
 	}
-	if !p.log.Config().Delete {
+	if !p.log().Config().Delete {
 		return -1, wire.CodePolicyViolation
 	}
-	hw := p.log.HighWatermark()
+	hw := p.log().HighWatermark()
 	if offset == -1 {
 		offset = hw
 	}
 	if offset < 0 || offset > hw {
 		return -1, wire.CodeOffsetOutOfRange
 	}
-	if err := p.log.RaiseStart(offset); err != nil {
+	if err := p.log().RaiseStart(offset); err != nil {
 		return -1, m.observe(err)
 	}
 	p.notify(news{})
-	return p.log.StartOffset(), nil
+	return p.log().StartOffset(), nil
 }
 
 // Producers lists the active producers of a partition.
@@ -149,7 +149,7 @@ func (m *Manager) Producers(topic string, partition int32) ([]producer.Active, e
 	if err := p.checkLeader(-1); err != nil {
 		return nil, err
 	}
-	list, err := p.log.ActiveProducers()
+	list, err := p.log().ActiveProducers()
 	return list, m.observe(err)
 }
 
@@ -164,12 +164,12 @@ func (m *Manager) OffsetsBefore(topic string, partition int32, timestamp int64, 
 	if err := p.checkLeader(-1); err != nil {
 		return nil, err
 	}
-	starts, err := p.log.SegmentStarts()
+	starts, err := p.log().SegmentStarts()
 	if err != nil {
 		return nil, m.observe(err)
 	}
 	if !starts[len(starts)-1].Empty {
-		starts = append(starts, storage.SegmentStart{Offset: p.log.EndOffset(), Modified: m.env.Clock.Now().UnixMilli()})
+		starts = append(starts, storage.SegmentStart{Offset: p.log().EndOffset(), Modified: m.env.Clock.Now().UnixMilli()})
 	}
 	last := -1
 	switch timestamp {
@@ -186,9 +186,9 @@ func (m *Manager) OffsetsBefore(topic string, partition int32, timestamp int64, 
 	}
 	var out []int64
 	for i := last; i >= 0 && len(out) < limit; i-- {
-		out = append(out, max(starts[i].Offset, p.log.StartOffset()))
+		out = append(out, max(starts[i].Offset, p.log().StartOffset()))
 	}
-	return capAt(out, p.log.HighWatermark(), replica), nil
+	return capAt(out, p.log().HighWatermark(), replica), nil
 }
 
 // capAt shows a consumer the high watermark in place of all that lies above.

@@ -3,6 +3,7 @@ package replica
 import (
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/gregor-mq/gregor/storage"
 	"github.com/gregor-mq/gregor/storage/index"
@@ -30,7 +31,9 @@ const (
 type Partition struct {
 	key partitionKey
 	m   *Manager
-	log *storage.Log
+	// current is the log, nil before attachLog. A move to another directory
+	// replaces it, with mu and water held.
+	current atomic.Pointer[storage.Log]
 	// minISR is min.insync.replicas; guarded by mu.
 	minISR int
 
@@ -66,6 +69,10 @@ type Partition struct {
 		stable  int64      // the last stable offset that fetches were told of
 	}
 }
+
+// log is where the records lie now. Who uses it twice and must not see a move
+// in between holds mu or water, or asks once.
+func (p *Partition) log() *storage.Log { return p.current.Load() }
 
 func (p *Partition) topicID() wire.UUID {
 	p.mu.RLock()
@@ -189,7 +196,7 @@ func (p *Partition) checkReader(r *readRequest) error {
 // diverges compares the history of a reader, whose last batch is of an epoch,
 // with this log's; nil when the reader's is a part of it.
 func (p *Partition) diverges(r *readRequest, start, end int64) (*EpochEnd, error) {
-	epoch, ended, err := p.log.EndOffsetForEpoch(r.lastFetchedEpoch)
+	epoch, ended, err := p.log().EndOffsetForEpoch(r.lastFetchedEpoch)
 	switch {
 	case err != nil:
 		return nil, p.m.observe(err)
@@ -207,23 +214,23 @@ func (p *Partition) read(r readRequest, out *FetchedPartition) (more bool, err e
 	if err := p.checkReader(&r); err != nil {
 		return false, err
 	}
-	out.HighWatermark, out.LogStart = p.log.HighWatermark(), p.log.StartOffset()
-	if out.LastStable, err = p.log.LastStableOffset(); err != nil {
+	out.HighWatermark, out.LogStart = p.log().HighWatermark(), p.log().StartOffset()
+	if out.LastStable, err = p.log().LastStableOffset(); err != nil {
 		return false, p.m.observe(err)
 	}
 	if r.lastFetchedEpoch >= 0 {
-		if out.Diverging, err = p.diverges(&r, out.LogStart, p.log.EndOffset()); err != nil || out.Diverging != nil {
+		if out.Diverging, err = p.diverges(&r, out.LogStart, p.log().EndOffset()); err != nil || out.Diverging != nil {
 			return out.Diverging != nil, err
 		}
 	}
 	limit := out.HighWatermark
 	switch r.view {
 	case viewEnd:
-		limit = p.log.EndOffset()
+		limit = p.log().EndOffset()
 	case viewStable:
 		limit = out.LastStable
 	}
-	if end := p.log.EndOffset(); r.offset > end || r.offset < out.LogStart {
+	if end := p.log().EndOffset(); r.offset > end || r.offset < out.LogStart {
 		return false, &storage.OffsetError{Offset: r.offset, Start: out.LogStart, End: end}
 	}
 	if r.view == viewStable {
@@ -232,7 +239,7 @@ func (p *Partition) read(r readRequest, out *FetchedPartition) (more bool, err e
 	if r.offset >= limit {
 		return false, nil
 	}
-	out.Span, err = p.log.Read(r.offset, limit, r.maxBytes, r.minOne)
+	out.Span, err = p.log().Read(r.offset, limit, r.maxBytes, r.minOne)
 	if err != nil {
 		return false, p.m.observe(err)
 	}
@@ -245,7 +252,7 @@ func (p *Partition) read(r readRequest, out *FetchedPartition) (more bool, err e
 // aborted adds the aborted transactions that a read_committed consumer must
 // skip in what it gets.
 func (p *Partition) aborted(offset int64, out *FetchedPartition) error {
-	found, err := p.log.AbortedTxns(offset, p.log.SpanEnd(out.Span))
+	found, err := p.log().AbortedTxns(offset, p.log().SpanEnd(out.Span))
 	if err != nil {
 		out.Span.Release()
 		out.Span = storage.Span{}

@@ -82,7 +82,7 @@ func (m *Manager) stop(s Stop, deleted map[*storage.Dir]bool) wire.Code {
 	p.notify(urgent)
 	m.listener.Resigned(s.Topic, s.Partition, epoch, s.Delete)
 	if s.Delete {
-		return m.deleteLog(p.log, deleted)
+		return m.deleteLog(p.log(), deleted)
 	}
 	return wire.CodeNone
 }
