@@ -199,13 +199,15 @@ type builder struct {
 	times     *indexFile
 }
 
-// beginBuild empties both index files; the caller has emptied the indexes and
-// holds s.mu, or owns the segment.
+// beginBuild opens both index files to be written over; finish cuts what was
+// there beyond. (To empty them first would make some file systems write each of
+// thousands of small files to disk at once.) The caller has emptied the indexes
+// and holds s.mu, or owns the segment.
 func (s *segment) beginBuild() (*builder, error) {
 	b := &builder{s: s, interval: int64(s.log.cfg.Load().IndexIntervalBytes)}
 	var err1, err2 error
-	b.offsets, err1 = s.openIndex(suffixIndex, true)
-	b.times, err2 = s.openIndex(suffixTimeIndex, true)
+	b.offsets, err1 = s.openIndex(suffixIndex)
+	b.times, err2 = s.openIndex(suffixTimeIndex)
 	if err := errors.Join(err1, err2); err != nil {
 		return nil, errors.Join(err, b.close())
 	}
@@ -229,11 +231,14 @@ func (b *builder) add(h *header) error {
 	return errors.Join(s.mu.offsets.WriteTail(b.offsets.File), s.mu.times.WriteTail(b.times.File))
 }
 
-// finish adds the last time entry and closes the files.
+// finish adds the last time entry, cuts off what older indexes left and closes
+// the files.
 func (b *builder) finish() error {
 	s := b.s
 	s.mu.times.Append(s.mu.newest)
-	err := errors.Join(s.mu.offsets.WriteTail(b.offsets.File), s.mu.times.WriteTail(b.times.File), b.close())
+	err := errors.Join(
+		s.mu.offsets.WriteTail(b.offsets.File), cutTo(b.offsets.File, s.mu.offsets.Size()),
+		s.mu.times.WriteTail(b.times.File), cutTo(b.times.File, s.mu.times.Size()), b.close())
 	s.mu.loaded = err == nil
 	return err
 }

@@ -19,12 +19,8 @@ func (f *indexFile) close() error {
 	return f.Close()
 }
 
-func (s *segment) openIndex(suffix string, empty bool) (*indexFile, error) {
-	flag := os.O_CREATE | os.O_RDWR
-	if empty {
-		flag |= os.O_TRUNC
-	}
-	f, err := s.log.fs().Open(s.path(suffix), flag, 0o644)
+func (s *segment) openIndex(suffix string) (*indexFile, error) {
+	f, err := s.log.fs().Open(s.path(suffix), os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +63,7 @@ func (s *segment) writeIndexesLocked(finish bool) error {
 }
 
 func (s *segment) writeIndexLocked(x *index.Sparse, suffix string, finish bool) error {
-	f, err := s.openIndex(suffix, false)
+	f, err := s.openIndex(suffix)
 	if err != nil {
 		return err
 	}

@@ -131,8 +131,8 @@ func (l *Log) cutSegment(s *segment, offset int64) error {
 
 func (s *segment) cutIndexesLocked(offset int64, r *handle) error {
 	s.mu.rebuilt = false
-	offsets, err1 := s.openIndex(suffixIndex, false)
-	times, err2 := s.openIndex(suffixTimeIndex, false)
+	offsets, err1 := s.openIndex(suffixIndex)
+	times, err2 := s.openIndex(suffixTimeIndex)
 	err := errors.Join(err1, err2)
 	if err == nil {
 		err = errors.Join(s.mu.offsets.Truncate(offsets.File, offset), s.mu.times.Truncate(times.File, offset))
