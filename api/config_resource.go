@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/gregor-mq/gregor/config"
+	"github.com/gregor-mq/gregor/internal/run"
 	"github.com/gregor-mq/gregor/wire"
 )
 
@@ -118,7 +119,7 @@ func (b *Broker) changeConfigs(changes []configChange, done func([]error)) {
 	for _, r := range changes {
 		times[r.configResource]++
 	}
-	gather(changes, func(r configChange, done func(error)) {
+	run.Gather(changes, func(r configChange, done func(error)) {
 		if times[r.configResource] > 1 {
 			done(refuse(wire.CodeInvalidRequest, "Each resource must appear at most once."))
 			return

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/gregor-mq/gregor/config"
+	"github.com/gregor-mq/gregor/internal/run"
 	"github.com/gregor-mq/gregor/metadata"
 	"github.com/gregor-mq/gregor/wire"
 )
@@ -24,7 +25,7 @@ func (b *Broker) describeConfigs(c *context, req *wire.DescribeConfigsRequest) {
 		}
 	}
 	d := configDescriber{b: b, version: c.version(), synonyms: req.IncludeSynonyms, documentation: req.IncludeDocumentation}
-	gather(req.Resources, d.resource, func(results []wire.DescribeConfigsResponseResult) {
+	run.Gather(req.Resources, d.resource, func(results []wire.DescribeConfigsResponseResult) {
 		resp.Results = results
 		c.Reply(resp)
 	})

@@ -341,6 +341,16 @@ func TestFullLoopRefuses(t *testing.T) {
 	}
 }
 
+// TestOneRequestLeavesRoom: who asks for many groups at once has a few of them
+// in the mailbox at a time, and refuses nobody else.
+func TestOneRequestLeavesRoom(t *testing.T) {
+	c := New(testConfig(), newMemoryLog(), nil, nil, nil) // nobody empties its mailboxes
+	c.Describe(slices.Repeat([]string{"g"}, 2*maxRequests), func([]group.DescribeReply) { t.Error("answered") })
+	if got := len(c.loopOf(c.PartitionFor("g")).box.drain(nil)); got == 0 || got > maxRequests/10 {
+		t.Errorf("the mailbox holds %d messages", got)
+	}
+}
+
 // TestManyClients has groups on all loops at once, for the race detector.
 func TestManyClients(t *testing.T) {
 	inBubble(t, func(b *bench) {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/gregor-mq/gregor/coordinator/group"
 	"github.com/gregor-mq/gregor/internal/env"
+	"github.com/gregor-mq/gregor/internal/run"
 	"github.com/gregor-mq/gregor/record"
 )
 
@@ -44,14 +45,7 @@ func (q *loadQueue) add(j loadJob) {
 	defer q.mu.Unlock()
 	q.mu.jobs = slices.DeleteFunc(q.mu.jobs, func(o loadJob) bool { return o.partition == j.partition })
 	q.mu.jobs = append(q.mu.jobs, j)
-	q.hint()
-}
-
-func (q *loadQueue) hint() {
-	select {
-	case q.ready <- struct{}{}:
-	default:
-	}
+	run.Hint(q.ready)
 }
 
 func (q *loadQueue) take() (j loadJob, ok bool) {
@@ -63,7 +57,7 @@ func (q *loadQueue) take() (j loadJob, ok bool) {
 	j = q.mu.jobs[0]
 	q.mu.jobs = slices.Delete(q.mu.jobs, 0, 1)
 	if len(q.mu.jobs) > 0 {
-		q.hint() // for another loader
+		run.Hint(q.ready) // for another loader
 	}
 	return j, true
 }

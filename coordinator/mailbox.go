@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"github.com/gregor-mq/gregor/coordinator/group"
+	"github.com/gregor-mq/gregor/internal/run"
 	"github.com/gregor-mq/gregor/wire"
 )
 
@@ -95,10 +96,7 @@ func (b *mailbox) post(m message) bool {
 
 func (b *mailbox) put(m message) {
 	b.mu.items = append(b.mu.items, m)
-	select {
-	case b.ready <- struct{}{}:
-	default:
-	}
+	run.Hint(b.ready)
 }
 
 // drain moves what is there to buf.

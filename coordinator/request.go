@@ -4,9 +4,10 @@ import (
 	"encoding/hex"
 	"slices"
 	"strings"
-	"sync/atomic"
 
 	"github.com/gregor-mq/gregor/coordinator/group"
+	"github.com/gregor-mq/gregor/internal/env"
+	"github.com/gregor-mq/gregor/internal/run"
 	"github.com/gregor-mq/gregor/wire"
 )
 
@@ -88,7 +89,7 @@ func (c *Coordinator) EndTxn(partition int32, producerID int64, commit bool, don
 // Fetch handles OffsetFetch for any number of groups; replies come in the
 // order of the requests.
 func (c *Coordinator) Fetch(groups []group.Fetch, done func([]group.FetchReply)) {
-	gather(groups, func(r group.Fetch, done func(group.FetchReply)) {
+	run.Gather(groups, func(r group.Fetch, done func(group.FetchReply)) {
 		r.Ticket = c.ticket()
 		submit(c, r.Group, false, r.Ticket, r, done)
 	}, done)
@@ -102,7 +103,7 @@ func (c *Coordinator) DeleteOffsets(r group.DeleteOffsets, done func(group.Delet
 
 // Describe handles DescribeGroups; replies come in the order of the names.
 func (c *Coordinator) Describe(names []string, done func([]group.DescribeReply)) {
-	gather(names, func(name string, done func(group.DescribeReply)) {
+	run.Gather(names, func(name string, done func(group.DescribeReply)) {
 		t := c.ticket()
 		submit(c, name, false, t, group.Describe{Ticket: t, Group: name}, done)
 	}, done)
@@ -124,7 +125,7 @@ func (c *Coordinator) Delete(names []string, done func([]Deleted)) {
 			once = append(once, name)
 		}
 	}
-	gather(once, func(name string, done func(Deleted)) {
+	run.Gather(once, func(name string, done func(Deleted)) {
 		t := c.ticket()
 		submit(c, name, false, t, group.Delete{Ticket: t, Group: name}, func(r group.CodeReply) {
 			done(Deleted{name, r.Code})
@@ -137,7 +138,7 @@ func (c *Coordinator) Delete(names []string, done func([]Deleted)) {
 // let everything pass.
 func (c *Coordinator) List(states, types []string, done func(group.ListReply)) {
 	e := group.List{States: states, Types: types}
-	gather(c.loops, func(l *loop, done func(group.ListReply)) {
+	run.Gather(c.loops, func(l *loop, done func(group.ListReply)) {
 		if code := l.box.offer(listing{e, done}); code != wire.CodeNone {
 			done(group.ListReply{Code: code})
 		}
@@ -157,31 +158,9 @@ func (c *Coordinator) List(states, types []string, done func(group.ListReply)) {
 	})
 }
 
-// gather asks for every element and answers once, in their order.
-func gather[R, B any](in []R, ask func(R, func(B)), done func([]B)) {
-	out := make([]B, len(in))
-	if len(in) == 0 {
-		done(out)
-		return
-	}
-	var left atomic.Int64
-	left.Store(int64(len(in)))
-	for i, r := range in {
-		ask(r, func(b B) {
-			out[i] = b
-			if left.Add(-1) == 0 {
-				done(out)
-			}
-		})
-	}
-}
-
 // uuid returns a random UUID in the text form of java.util.UUID.
 func (c *Coordinator) uuid() string {
-	var b [16]byte
-	c.rand.Read(b[:])
-	b[6] = b[6]&0x0f | 0x40
-	b[8] = b[8]&0x3f | 0x80
+	b := env.RandomUUID(c.rand)
 	s := hex.EncodeToString(b[:])
 	return s[:8] + "-" + s[8:12] + "-" + s[12:16] + "-" + s[16:20] + "-" + s[20:]
 }

@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/gregor-mq/gregor/internal/env"
+	"github.com/gregor-mq/gregor/internal/run"
 	"github.com/gregor-mq/gregor/keeper/tree"
 	"github.com/gregor-mq/gregor/zk"
 )
@@ -95,7 +97,7 @@ type call struct {
 // serve takes in a connection and starts its reader.
 func (k *Keeper) serve(nc net.Conn, local bool) error {
 	c := &conn{
-		k: k, nc: nc, local: local, addr: nc.RemoteAddr().String(), host: hostOf(nc.RemoteAddr()),
+		k: k, nc: nc, local: local, addr: nc.RemoteAddr().String(), host: env.Host(nc.RemoteAddr()),
 		opened: k.env.Clock.Now(), welcomed: make(chan struct{}), room: make(chan struct{}, 1),
 	}
 	c.ids.Store(&[]tree.Identity{{Scheme: zk.SchemeIP, ID: c.host}})
@@ -311,10 +313,7 @@ func (c *conn) complete(cl *call, h zk.ReplyHeader, body zk.Record) {
 	if c.mu.queue = c.mu.queue[n:]; len(c.mu.queue) == 0 {
 		c.mu.queue = nil
 	}
-	select {
-	case c.room <- struct{}{}:
-	default:
-	}
+	run.Hint(c.room)
 	if cl.kind == callClose {
 		c.closeAfterLocked()
 	}
@@ -508,8 +507,5 @@ func (c *conn) retireLocked() {
 		}
 	}
 	c.mu.queue = nil
-	select {
-	case c.room <- struct{}{}:
-	default:
-	}
+	run.Hint(c.room)
 }

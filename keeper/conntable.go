@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"net"
 	"slices"
 	"strconv"
 	"sync"
@@ -92,15 +91,6 @@ func (t *connTable) closeTable() []*conn {
 	t.closed = true
 	t.mu.Unlock()
 	return t.all()
-}
-
-// hostOf returns the address without its port.
-func hostOf(a net.Addr) string {
-	host, _, err := net.SplitHostPort(a.String())
-	if err != nil {
-		return a.String()
-	}
-	return host
 }
 
 // sessionName writes a session's id as ZooKeeper does.

@@ -39,7 +39,7 @@ type directory struct {
 func openDirectory(e env.Env, c Config) (*directory, error) {
 	d := &directory{snaps: filepath.Join(c.DataDir, snapDir), logs: filepath.Join(c.DataLogDir, logDir)}
 	for _, dir := range slices.Compact([]string{c.DataDir, c.DataLogDir}) {
-		if err := makeDurable(e.FS, dir); err != nil {
+		if err := env.MkdirDurable(e.FS, dir); err != nil {
 			return nil, errors.Join(fmt.Errorf("keeper: cannot make %s: %w", dir, err), d.close())
 		}
 		lock, err := e.FS.Lock(filepath.Join(dir, lockName))
@@ -52,27 +52,6 @@ func openDirectory(e env.Env, c Config) (*directory, error) {
 		return nil, errors.Join(fmt.Errorf("keeper: %w", err), d.close())
 	}
 	return d, nil
-}
-
-// makeDurable makes a directory with its parents so that a power cut does not
-// take it away again: each parent that got an entry is synced.
-func makeDurable(fsys env.FS, dir string) error {
-	var parents []string
-	for p := filepath.Clean(dir); ; p = filepath.Dir(p) {
-		if _, err := fsys.Stat(p); err == nil || p == filepath.Dir(p) {
-			break
-		}
-		parents = append(parents, filepath.Dir(p))
-	}
-	if err := fsys.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	for _, p := range slices.Backward(parents) {
-		if err := fsys.SyncDir(p); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func (d *directory) close() error {
@@ -128,7 +107,7 @@ func (d *directory) mustBeEmpty(fsys env.FS, c Config) error {
 // anything is stored.
 func (d *directory) create(e env.Env, c Config) error {
 	for _, dir := range []string{d.snaps, d.logs} {
-		if err := makeDurable(e.FS, dir); err != nil {
+		if err := env.MkdirDurable(e.FS, dir); err != nil {
 			return fmt.Errorf("cannot make %s: %w", dir, err)
 		}
 	}

@@ -103,7 +103,7 @@ func (s *Server) accept(ctx context.Context, ln net.Listener, l Listener) error 
 
 // admit checks the limits of connections and starts the connection's loop.
 func (s *Server) admit(ctx context.Context, nc net.Conn, l Listener) {
-	c := &Conn{Listener: l, srv: s, nc: nc, zeroCopy: true, peer: hostOf(nc.RemoteAddr())}
+	c := &Conn{Listener: l, srv: s, nc: nc, zeroCopy: true, peer: env.Host(nc.RemoteAddr())}
 	c.mu.decided.L = &c.mu.Mutex
 	c.ctx, c.cancel = context.WithCancelCause(ctx)
 	if why := s.register(c); why != "" {
@@ -144,14 +144,6 @@ func (s *Server) forget(c *Conn) {
 	if s.mu.perIP[c.peer]--; s.mu.perIP[c.peer] <= 0 {
 		delete(s.mu.perIP, c.peer)
 	}
-}
-
-func hostOf(a net.Addr) string {
-	host, _, err := net.SplitHostPort(a.String())
-	if err != nil {
-		return a.String()
-	}
-	return host
 }
 
 // tune sets socket buffers where the configuration asks for it.

@@ -76,7 +76,7 @@ func (d *Dir) create() error {
 	st, err := d.env.FS.Stat(d.path)
 	switch {
 	case notExist(err):
-		return makeDurable(d.env.FS, d.path)
+		return env.MkdirDurable(d.env.FS, d.path)
 	case err != nil:
 		return err
 	case !st.IsDir():

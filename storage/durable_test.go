@@ -17,18 +17,6 @@ import (
 	"github.com/gregor-mq/gregor/record"
 )
 
-func TestNewDirectoriesOutliveAPowerCut(t *testing.T) {
-	b := newBench(t)
-	for _, dir := range []string{"/new/with/parents", "/new/with/brother", "/alone", "below/here"} {
-		if err := makeDurable(b.fs, dir); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := b.fs.CrashClone(memfs.Crash{}).Stat(dir); err != nil {
-			t.Errorf("after a power cut: %v", err)
-		}
-	}
-}
-
 // A flush that does not get to its end still spares the next recovery what it
 // has made durable.
 func TestRecoveryPointFollowsTheFlush(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"net"
 	"sync"
 
+	"github.com/gregor-mq/gregor/internal/run"
 	"github.com/gregor-mq/gregor/wire"
 )
 
@@ -131,18 +132,11 @@ func (l *link) enqueue(p *pending, frame []byte) error {
 	binary.BigEndian.PutUint32(frame[correlationAt:], uint32(p.correlation))
 	l.mu.out = append(l.mu.out, frame...)
 	l.mu.queue = append(l.mu.queue, p)
-	hint(l.wake)
+	run.Hint(l.wake)
 	return nil
 }
 
 func newReader(conn net.Conn) *bufio.Reader { return bufio.NewReaderSize(conn, readBuffer) }
-
-func hint(ch chan struct{}) {
-	select {
-	case ch <- struct{}{}:
-	default:
-	}
-}
 
 // write is the writer's goroutine: it sends all that waits in one write.
 func (l *link) write() {
@@ -268,7 +262,7 @@ func (l *link) fail(err error) {
 	l.mu.Unlock()
 	if first {
 		l.conn.Close()
-		hint(l.wake)
+		run.Hint(l.wake)
 	}
 }
 

@@ -41,7 +41,7 @@ func (q *Inbox[E]) TryPut(e E) error {
 		return ErrFull
 	}
 	q.mu.items = append(q.mu.items, e)
-	hint(q.ready)
+	Hint(q.ready)
 	return nil
 }
 
@@ -66,7 +66,7 @@ func (q *Inbox[E]) passSpace() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.mu.closed || len(q.mu.items) < q.limit {
-		hint(q.space)
+		Hint(q.space)
 	}
 }
 
@@ -116,7 +116,7 @@ func (q *Inbox[E]) pop() (e E, ok bool, err error) {
 	if q.mu.items = q.mu.items[1:]; len(q.mu.items) == 0 {
 		q.mu.items = nil
 	}
-	hint(q.space)
+	Hint(q.space)
 	return e, true, nil
 }
 
@@ -142,7 +142,7 @@ func (q *Inbox[E]) take(buf []E) ([]E, error) {
 	buf = append(buf, q.mu.items...)
 	clear(q.mu.items)
 	q.mu.items = q.mu.items[:0]
-	hint(q.space)
+	Hint(q.space)
 	return buf, nil
 }
 
@@ -160,7 +160,7 @@ func (q *Inbox[E]) Clear() []E {
 	defer q.mu.Unlock()
 	out := q.mu.items
 	q.mu.items = nil
-	hint(q.space)
+	Hint(q.space)
 	return out
 }
 
@@ -169,13 +169,6 @@ func (q *Inbox[E]) Close() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.mu.closed = true
-	hint(q.ready)
-	hint(q.space)
-}
-
-func hint(ch chan struct{}) {
-	select {
-	case ch <- struct{}{}:
-	default:
-	}
+	Hint(q.ready)
+	Hint(q.space)
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gregor-mq/gregor/internal/env"
+	"github.com/gregor-mq/gregor/internal/run"
 )
 
 // Capacity is how many bytes wait in one direction before Write blocks: as much
@@ -47,13 +48,6 @@ func newHalf() *half {
 	return &half{readable: make(chan struct{}, 1), writable: make(chan struct{}, 1)}
 }
 
-func hint(ch chan struct{}) {
-	select {
-	case ch <- struct{}{}:
-	default:
-	}
-}
-
 func (h *half) read(p []byte) (int, error) {
 	for {
 		n, err, wait := h.tryRead(p)
@@ -69,7 +63,7 @@ func (h *half) tryRead(p []byte) (n int, err error, wait bool) {
 	defer h.mu.Unlock()
 	switch {
 	case h.mu.broken:
-		hint(h.readable) // for other readers
+		run.Hint(h.readable) // for other readers
 		return 0, net.ErrClosed, false
 	case h.mu.read.passed:
 		return 0, os.ErrDeadlineExceeded, false
@@ -81,10 +75,10 @@ func (h *half) tryRead(p []byte) (n int, err error, wait bool) {
 		if len(h.mu.buf) == 0 {
 			h.mu.buf = nil // an idle connection keeps no buffer
 		}
-		hint(h.writable)
+		run.Hint(h.writable)
 		return n, nil, false
 	case h.mu.eof:
-		hint(h.readable)
+		run.Hint(h.readable)
 		return 0, io.EOF, false
 	}
 	return 0, nil, true
@@ -106,10 +100,10 @@ func (h *half) tryWrite(p []byte) (n int, err error, wait bool) {
 	defer h.mu.Unlock()
 	switch {
 	case h.mu.eof:
-		hint(h.writable)
+		run.Hint(h.writable)
 		return 0, net.ErrClosed, false
 	case h.mu.broken:
-		hint(h.writable)
+		run.Hint(h.writable)
 		return 0, io.ErrClosedPipe, false
 	case h.mu.write.passed:
 		return 0, os.ErrDeadlineExceeded, false
@@ -117,7 +111,7 @@ func (h *half) tryWrite(p []byte) (n int, err error, wait bool) {
 	n = min(len(p), Capacity-len(h.mu.buf))
 	if n > 0 {
 		h.mu.buf = append(h.mu.buf, p[:n]...)
-		hint(h.readable)
+		run.Hint(h.readable)
 	}
 	return n, nil, n < len(p)
 }
@@ -137,7 +131,7 @@ func (h *half) set(clock env.Clock, d *deadline, wake chan struct{}, t time.Time
 	left := t.Sub(clock.Now())
 	if left <= 0 {
 		d.passed = true
-		hint(wake)
+		run.Hint(wake)
 		return
 	}
 	turn := d.turn
@@ -146,7 +140,7 @@ func (h *half) set(clock env.Clock, d *deadline, wake chan struct{}, t time.Time
 		defer h.mu.Unlock()
 		if d.turn == turn {
 			d.passed = true
-			hint(wake)
+			run.Hint(wake)
 		}
 	})
 }
@@ -164,8 +158,8 @@ func (h *half) close(eof bool) {
 			d.timer.Stop()
 		}
 	}
-	hint(h.readable)
-	hint(h.writable)
+	run.Hint(h.readable)
+	run.Hint(h.writable)
 }
 
 // end is what one side holds.

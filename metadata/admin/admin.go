@@ -76,11 +76,7 @@ func CodeOf(err error) (wire.Code, string) {
 // reserved ones and does not begin with a dash, which command lines dislike.
 func NewTopicID(r env.Rand) wire.UUID {
 	for {
-		var id wire.UUID
-		r.Read(id[:])
-		id[6] = id[6]&0x0f | 0x40 // version 4
-		id[8] = id[8]&0x3f | 0x80 // RFC 4122's variant
-		if id.String()[0] != '-' {
+		if id := wire.UUID(env.RandomUUID(r)); id.String()[0] != '-' {
 			return id
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"github.com/gregor-mq/gregor/internal/env"
+	"github.com/gregor-mq/gregor/internal/run"
 	"github.com/gregor-mq/gregor/zk"
 	"github.com/gregor-mq/gregor/zk/session"
 	"github.com/gregor-mq/gregor/znode"
@@ -57,21 +58,14 @@ func (f *Follower) Attach(calls session.Calls) {
 	f.mu.Lock()
 	f.mu.calls, f.mu.last = &calls, -1
 	f.mu.Unlock()
-	f.hint()
+	run.Hint(f.wake)
 }
 
 // HandleWatch takes a fired watch; those of other paths are dropped. It does not
 // block.
 func (f *Follower) HandleWatch(ev zk.Event) {
 	if ev.Type == zk.EventChildrenChanged && ev.Path == path.Dir(f.cfg.Prefix) {
-		f.hint()
-	}
-}
-
-func (f *Follower) hint() {
-	select {
-	case f.wake <- struct{}{}:
-	default:
+		run.Hint(f.wake)
 	}
 }
 

@@ -61,10 +61,7 @@ func (r *Registry) ClusterID(ctx context.Context) (string, error) {
 		if !errors.Is(err, zk.ErrNoNode) {
 			return "", err
 		}
-		var id wire.UUID
-		r.env.Rand.Read(id[:])
-		id[6] = id[6]&0x0f | 0x40
-		id[8] = id[8]&0x3f | 0x80
+		id := wire.UUID(env.RandomUUID(r.env.Rand))
 		_, _, err = r.calls.CreateRecursive(ctx, znode.ClusterIDPath, znode.EncodeClusterID(id.String()), r.acl, zk.Persistent)
 		if err != nil && !errors.Is(err, zk.ErrNodeExists) {
 			return "", err

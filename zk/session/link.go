@@ -138,10 +138,7 @@ func (s *Session) takeOut(spare []byte) []byte {
 
 // wakeLocked tells the writer to look at out.
 func (s *Session) wakeLocked() {
-	select {
-	case s.wake <- struct{}{}:
-	default:
-	}
+	run.Hint(s.wake)
 }
 
 // read handles frames in order until the connection fails.

@@ -1,15 +1,13 @@
-package storage
+package env
 
 import (
 	"path/filepath"
 	"slices"
-
-	"github.com/gregor-mq/gregor/internal/env"
 )
 
-// makeDurable makes a directory with its missing parents so that a power cut
+// MkdirDurable makes a directory with its missing parents so that a power cut
 // does not take it away again: each parent that got an entry is synced.
-func makeDurable(files env.FS, dir string) error {
+func MkdirDurable(files FS, dir string) error {
 	var grown []string
 	for p := filepath.Clean(dir); p != filepath.Dir(p); p = filepath.Dir(p) {
 		if _, err := files.Stat(p); err == nil {

@@ -1,4 +1,4 @@
-package api
+package run
 
 import (
 	"slices"
@@ -14,7 +14,7 @@ func TestGatherKeepsOrderAndWindow(t *testing.T) {
 	var waiting []func()
 	most := 0
 	var got []int
-	gather(in, func(n int, done func(int)) {
+	Gather(in, func(n int, done func(int)) {
 		if n%7 == 0 {
 			done(-n) // at once
 			return
@@ -44,7 +44,7 @@ func TestGatherAnswersFromManyGoroutines(t *testing.T) {
 	in := make([]int, 10_000)
 	var wg sync.WaitGroup
 	answers := make(chan int, 2)
-	gather(in, func(_ int, done func(int)) { wg.Go(func() { done(1) }) }, func(out []int) {
+	Gather(in, func(_ int, done func(int)) { wg.Go(func() { done(1) }) }, func(out []int) {
 		sum := 0
 		for _, n := range out {
 			sum += n
@@ -65,7 +65,7 @@ func TestGatherAnswersFromManyGoroutines(t *testing.T) {
 func TestGatherDoesNotNest(t *testing.T) {
 	depth, deepest := 0, 0
 	n := -1
-	gather(make([]int, 1_000_000), func(_ int, done func(int)) {
+	Gather(make([]int, 1_000_000), func(_ int, done func(int)) {
 		depth++
 		deepest = max(deepest, depth)
 		done(0)
@@ -74,7 +74,7 @@ func TestGatherDoesNotNest(t *testing.T) {
 	if n != 1_000_000 || deepest != 1 {
 		t.Errorf("%d answers, %d deep", n, deepest)
 	}
-	gather(nil, func(int, func(int)) { t.Error("asked") }, func(out []int) { n = len(out) })
+	Gather(nil, func(int, func(int)) { t.Error("asked") }, func(out []int) { n = len(out) })
 	if n != 0 {
 		t.Errorf("%d answers to nothing", n)
 	}

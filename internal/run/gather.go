@@ -1,4 +1,4 @@
-package api
+package run
 
 import "sync"
 
@@ -7,10 +7,11 @@ import "sync"
 // a topic a million times costs no more than its bytes.
 const gatherWindow = 64
 
-// gather asks about every element, a window of them at a time and each on its
+// Gather asks about every element, a window of them at a time and each on its
 // own, and answers once, in their order, when the last answer is there. Answers
-// come at once or later from any goroutine.
-func gather[R, A any](in []R, ask func(R, func(A)), done func([]A)) {
+// come at once or later from any goroutine, each exactly once; ask runs on the
+// goroutine of the caller or of an answer and must not block.
+func Gather[R, A any](in []R, ask func(R, func(A)), done func([]A)) {
 	g := &gathering[R, A]{in: in, out: make([]A, len(in)), ask: ask, done: done}
 	if len(in) == 0 {
 		done(g.out)
