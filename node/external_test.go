@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/gregor-mq/gregor/internal/env"
+	"github.com/gregor-mq/gregor/internal/proc"
 	"github.com/gregor-mq/gregor/keeper"
 	"github.com/gregor-mq/gregor/zk/session"
 )
@@ -91,7 +92,7 @@ func TestExternalZooKeeper(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if f, ok := decodeSession(src); !ok || f.id != n.zk.Load().ID() || f.boot != "boot-1" || f.started != "100" {
+		if f, ok := decodeSession(src); !ok || f.id != n.zk.Load().ID() || f.Boot != "boot-1" || f.Started != "100" {
 			t.Errorf("remembered %+v", f)
 		}
 		if n.KeeperAddrs() != nil {
@@ -147,7 +148,7 @@ func TestQuickReturnAfterKill(t *testing.T) {
 					t.Fatal(err)
 				}
 				f, _ := decodeSession(src)
-				f.id, f.password, f.started = former.ID(), former.Password(), "99"
+				f.id, f.password, f.Started = former.ID(), former.Password(), "99"
 				n.zk.Store(former)
 				if err := n.register(t.Context()); err != nil {
 					t.Fatal(err)
@@ -203,27 +204,8 @@ func TestIDTaken(t *testing.T) {
 	})
 }
 
-// Without /proc nothing is remembered, and nothing is claimed.
-func TestNoProc(t *testing.T) {
-	m := newMachine(t)
-	if _, ok := lifeOf(m.fs, 1); ok {
-		t.Error("a life without /proc")
-	}
-	m.write("/proc/sys/kernel/random/boot_id", "b")
-	if _, ok := lifeOf(m.fs, 1); ok {
-		t.Error("a life of no process")
-	}
-	m.write("/proc/1/stat", "1 (x) S 1 2")
-	if _, ok := lifeOf(m.fs, 1); ok {
-		t.Error("a life from half a line")
-	}
-	if l, ok := lifeOf(env.Real().FS, os.Getpid()); ok && (l.boot == "" || l.started == "") {
-		t.Errorf("this process: %+v", l)
-	}
-}
-
 func FuzzDecodeSession(f *testing.F) {
-	f.Add(formerSession{life: life{"b", 7, "100"}, id: -5, password: []byte("secret")}.encode())
+	f.Add(formerSession{Life: proc.Life{Boot: "b", PID: 7, Started: "100"}, id: -5, password: []byte("secret")}.encode())
 	f.Add([]byte("version=1\nsession=0x\n"))
 	f.Add([]byte("=\n==\nversion"))
 	f.Fuzz(func(t *testing.T, src []byte) {
@@ -232,7 +214,7 @@ func FuzzDecodeSession(f *testing.F) {
 			return
 		}
 		again, ok := decodeSession(got.encode())
-		if !ok || again.life != got.life || again.id != got.id || string(again.password) != string(got.password) {
+		if !ok || again.Life != got.Life || again.id != got.id || string(again.password) != string(got.password) {
 			t.Errorf("%+v became %+v", got, again)
 		}
 	})

@@ -1,7 +1,6 @@
 package node
 
 import (
-	"bytes"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -13,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/gregor-mq/gregor/internal/env"
+	"github.com/gregor-mq/gregor/internal/proc"
 	"github.com/gregor-mq/gregor/zk/session"
 )
 
@@ -22,23 +22,15 @@ import (
 // directory, where an Apache broker passes over it.
 const sessionFile = "gregor.session"
 
-// life identifies one process on one boot of one host.
-type life struct {
-	boot    string // /proc/sys/kernel/random/boot_id
-	pid     int
-	started string // start time in clock ticks since boot, /proc/PID/stat
-}
-
 // formerSession is the content of sessionFile.
 type formerSession struct {
-	life
+	proc.Life
 	id       int64
 	password []byte
 }
 
 func (f formerSession) encode() []byte {
-	return fmt.Appendf(nil, "version=1\nsession=%#x\npassword=%s\nboot=%s\npid=%d\nstarted=%s\n",
-		uint64(f.id), hex.EncodeToString(f.password), f.boot, f.pid, f.started)
+	return append(fmt.Appendf(nil, "version=1\nsession=%#x\npassword=%s\n", uint64(f.id), hex.EncodeToString(f.password)), f.Life.Encode()...)
 }
 
 // decodeSession reads a session file; ok is false when it says nothing usable,
@@ -51,40 +43,20 @@ func decodeSession(src []byte) (f formerSession, ok bool) {
 	}
 	id, err1 := strconv.ParseUint(strings.TrimPrefix(fields["session"], "0x"), 16, 64)
 	password, err2 := hex.DecodeString(fields["password"])
-	pid, err3 := strconv.Atoi(fields["pid"])
-	f = formerSession{life: life{boot: fields["boot"], pid: pid, started: fields["started"]}, id: int64(id), password: password}
-	return f, errors.Join(err1, err2, err3) == nil && fields["version"] == "1" && f.boot != "" && f.started != "" && id != 0
-}
-
-// lifeOf describes a running process; ok is false when there is none, or the
-// system does not tell.
-func lifeOf(files env.FS, pid int) (l life, ok bool) {
-	boot, err := files.ReadFile("/proc/sys/kernel/random/boot_id")
-	if err != nil {
-		return life{}, false
-	}
-	stat, err := files.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return life{}, false
-	}
-	// The command name may hold anything, so count from the last bracket: the
-	// start time is field 22, the 20th after it.
-	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
-	if len(fields) < 20 {
-		return life{}, false
-	}
-	return life{boot: strings.TrimSpace(string(boot)), pid: pid, started: fields[19]}, true
+	life, whole := proc.Decode(src)
+	f = formerSession{Life: life, id: int64(id), password: password}
+	return f, errors.Join(err1, err2) == nil && whole && fields["version"] == "1" && id != 0
 }
 
 func (n *Node) sessionPath() string { return filepath.Join(n.dirs[0].Path(), sessionFile) }
 
 // rememberSession writes the file for the next life of this broker.
 func (n *Node) rememberSession(z *session.Session) error {
-	self, ok := lifeOf(n.env.FS, os.Getpid())
+	self, ok := proc.Of(n.env.FS, os.Getpid())
 	if !ok {
 		return nil // this system cannot tell lives apart: the next start waits
 	}
-	f := formerSession{life: self, id: z.ID(), password: z.Password()}
+	f := formerSession{Life: self, id: z.ID(), password: z.Password()}
 	tmp := n.sessionPath() + ".tmp"
 	if err := writePrivate(n.env.FS, tmp, f.encode()); err != nil {
 		return fmt.Errorf("remember the zookeeper session: %w", err)
@@ -119,11 +91,11 @@ func (n *Node) closeFormerSession(ctx context.Context, cfg session.Config) error
 		n.log.Warn("cannot understand the file of the former session: waiting for its end instead", "file", n.sessionPath())
 		return nil
 	}
-	self, ok := lifeOf(n.env.FS, os.Getpid())
+	self, ok := proc.Of(n.env.FS, os.Getpid())
 	if !ok {
 		return nil
 	}
-	if now, alive := lifeOf(n.env.FS, f.pid); alive && now == f.life || f.boot != self.boot {
+	if f.Alive(n.env.FS) || f.Boot != self.Boot {
 		return nil
 	}
 	closed, err := session.CloseOther(ctx, cfg, n.env, f.id, f.password)
