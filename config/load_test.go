@@ -42,7 +42,7 @@ func TestProfileIsPrinted(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := b.FormatProfile()
-	if strings.Count(got, "\n") != len(Profile()) || !strings.Contains(got, "broker.id=3  (override)\n") ||
+	if strings.Count(got, "\n") != len(profile) || !strings.Contains(got, "broker.id=3  (override)\n") ||
 		!strings.Contains(got, "gregor.keeper.data.dir=./gregor-data/keeper\n") {
 		t.Errorf("%s", got)
 	}

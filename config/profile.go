@@ -23,10 +23,6 @@ var profile = []Property{
 	{"group.initial.rebalance.delay.ms", "0"},
 }
 
-// Profile returns the settings of the one-machine profile in the order in
-// which they are shown.
-func Profile() []Property { return append([]Property(nil), profile...) }
-
 // FormatProfile prints the profile of b for the start-up screen: one line per
 // setting, with what --override changed.
 func (b *Broker) FormatProfile() string {

@@ -65,7 +65,6 @@ type Node struct {
 	// ZooKeeper or metadata on behalf of a request, group the owners' loops.
 	// They end in this order, for each starts work in those behind it.
 	hearing, tasks, group *run.Group
-	started               time.Time
 }
 
 // Start brings a broker up and returns when it is registered and serves. ctx
@@ -74,7 +73,7 @@ func Start(ctx context.Context, opt Options) (*Node, error) {
 	if opt.Levels == nil {
 		opt.Levels = NewLevels(discard{}, slog.LevelError)
 	}
-	n := &Node{env: opt.Env, levels: opt.Levels, log: opt.Levels.Logger("node"), cache: metadata.NewCache(), started: opt.Env.Clock.Now()}
+	n := &Node{env: opt.Env, levels: opt.Levels, log: opt.Levels.Logger("node"), cache: metadata.NewCache()}
 	n.brain = &controllerClient{n: n}
 	n.settings = newSettings(opt.Config, opt.Levels.Logger("config"))
 	n.features.Store(-1)

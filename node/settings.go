@@ -24,9 +24,7 @@ type settings struct {
 
 	mu struct {
 		sync.RWMutex
-		topics     map[string]*topicSettings // those with overrides
-		dynDefault map[string]string
-		dynOwn     map[string]string
+		topics map[string]*topicSettings // those with overrides
 	}
 }
 
@@ -90,19 +88,6 @@ func (s *settings) of(topic string) *topicSettings {
 // Topic implements api.Settings.
 func (s *settings) Topic(name string) *config.Topic { return s.of(name).topic }
 
-// TopicOverrides returns what /config/topics says of a topic.
-func (s *settings) TopicOverrides(name string) map[string]string { return s.of(name).overrides }
-
-// BrokerOverrides returns what /config/brokers says of all brokers or of this.
-func (s *settings) BrokerOverrides(clusterDefault bool) map[string]string {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	if clusterDefault {
-		return s.mu.dynDefault
-	}
-	return s.mu.dynOwn
-}
-
 // Replica returns what replicas need of a topic's configuration.
 func (s *settings) Replica(topic string) replica.TopicConfig { return s.of(topic).replica }
 
@@ -135,9 +120,6 @@ func (s *settings) setBroker(clusterDefault, own map[string]string) error {
 	if err != nil {
 		return err
 	}
-	s.mu.Lock()
-	s.mu.dynDefault, s.mu.dynOwn = clusterDefault, own
-	s.mu.Unlock()
 	s.install(next)
 	return nil
 }

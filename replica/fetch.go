@@ -19,12 +19,9 @@ const (
 	ReadCommitted   Isolation = 1
 )
 
-// ConsumerReplica is the replica id of a client that is no broker.
-const ConsumerReplica int32 = -1
-
 // FetchRequest is one Fetch, whatever its version said.
 type FetchRequest struct {
-	ReplicaID int32
+	ReplicaID int32 // negative for a client that is no broker
 	MaxWait   time.Duration
 	MinBytes  int
 	MaxBytes  int

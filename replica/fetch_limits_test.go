@@ -108,7 +108,7 @@ func drain(t *testing.T, m *Manager, req FetchRequest, n int) []int32 {
 func TestFetchSessionServesAllWithinSmallLimits(t *testing.T) {
 	const partitions, batches = 5, 6
 	m := leading(t, partitions)
-	req := FetchRequest{ReplicaID: ConsumerReplica, MaxWait: time.Minute, MinBytes: 1, MaxBytes: 1500, WholeBatches: true}
+	req := FetchRequest{ReplicaID: -1, MaxWait: time.Minute, MinBytes: 1, MaxBytes: 1500, WholeBatches: true}
 	for p := range int32(partitions) {
 		fillPartition(t, m, p, batches, 1000) // above the limit of 700 each
 		req.Partitions = append(req.Partitions, FetchPartition{PartitionName: PartitionName{Topic: "t", Partition: p}, MaxBytes: 700, LeaderEpoch: -1, LastFetchedEpoch: -1})

@@ -246,7 +246,7 @@ func want(topic string, index int32, offset int64) FetchPartition {
 // plain is a fetch without a session.
 func plain(parts ...FetchPartition) *FetchRequest {
 	return &FetchRequest{
-		ReplicaID: ConsumerReplica, MaxWait: 500 * time.Millisecond, MinBytes: 1, MaxBytes: 50 << 20,
+		ReplicaID: -1, MaxWait: 500 * time.Millisecond, MinBytes: 1, MaxBytes: 50 << 20,
 		WholeBatches: true, SessionEpoch: finalEpoch, Partitions: parts,
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/gregor-mq/gregor/internal/env"
@@ -31,7 +30,6 @@ type Server struct {
 	}
 	listeners []net.Listener
 	bound     []Bound
-	accepted  atomic.Int64
 }
 
 // New prepares a server; nothing is bound before Start.
@@ -112,7 +110,6 @@ func (s *Server) admit(ctx context.Context, nc net.Conn, l Listener) {
 		_ = nc.Close() // refused anyway
 		return
 	}
-	s.accepted.Add(1)
 	s.tune(nc)
 	s.group.Light(c.serve)
 }
@@ -160,16 +157,6 @@ func (s *Server) tune(nc net.Conn) {
 		_ = tcp.SetReadBuffer(s.cfg.ReceiveBuffer)
 	}
 }
-
-// Connections returns how many connections are open.
-func (s *Server) Connections() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.mu.conns)
-}
-
-// Accepted returns how many connections were admitted since the start.
-func (s *Server) Accepted() int64 { return s.accepted.Load() }
 
 // Stop closes listeners and connections and waits for their goroutines.
 func (s *Server) Stop() error {

@@ -353,7 +353,7 @@ func TestBadFramesCloseTheConnectionWithOneLine(t *testing.T) {
 			if _, err := c.Read(make([]byte, 1)); err == nil {
 				t.Fatal("the connection is still open")
 			}
-			waitFor(t, func() bool { return f.srv.Connections() == 0 })
+			waitFor(t, func() bool { f.srv.mu.Lock(); defer f.srv.mu.Unlock(); return len(f.srv.mu.conns) == 0 })
 			if err := f.srv.Stop(); err != nil {
 				t.Fatal(err)
 			}

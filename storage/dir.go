@@ -92,16 +92,6 @@ func (d *Dir) Path() string { return d.path }
 // opened without reading them.
 func (d *Dir) WasClean() bool { return d.clean }
 
-// CleanEpoch is the broker epoch that the clean-shutdown mark tells, -1 when
-// there is no mark or it tells none.
-func (d *Dir) CleanEpoch() int64 {
-	src, err := d.env.FS.ReadFile(filepath.Join(d.path, fileClean))
-	if err != nil {
-		return -1
-	}
-	return checkpoint.DecodeClean(src)
-}
-
 // RemoveCleanMark deletes the clean-shutdown mark. It must be called before any
 // log of the directory is opened; WasClean remembers.
 func (d *Dir) RemoveCleanMark() error {

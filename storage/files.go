@@ -154,16 +154,3 @@ func (c *fileCache) closeIdle(all bool) {
 	}
 	c.mu.hand = 0
 }
-
-// open is how many files are open.
-func (c *fileCache) open() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	n := 0
-	for _, h := range c.mu.ring {
-		if h.refs.Load() >= 0 {
-			n++
-		}
-	}
-	return n
-}

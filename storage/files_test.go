@@ -265,3 +265,16 @@ func TestIndexEntriesYoungerThanTheSize(t *testing.T) {
 		t.Errorf("found %+v, %v, %v; index rebuilt: %v", x, ok, err, s.mu.rebuilt)
 	}
 }
+
+// open is how many files are open.
+func (c *fileCache) open() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := 0
+	for _, h := range c.mu.ring {
+		if h.refs.Load() >= 0 {
+			n++
+		}
+	}
+	return n
+}

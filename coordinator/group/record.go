@@ -1,7 +1,6 @@
 package group
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 
@@ -25,13 +24,9 @@ const (
 // machine does not know: left by a newer or a failed upgrade, to be skipped.
 var ErrUnknownKey = errors.New("unknown kind of record")
 
-func encode(version int16, body wire.Body) ([]byte, error) {
-	return wire.Append(binary.BigEndian.AppendUint16(nil, uint16(version)), body, version)
-}
-
 // offsetRecord is the record of one offset, a tombstone when o is nil.
 func offsetRecord(name string, tp topicPartition, o *offset) (Record, error) {
-	key, err := encode(offsetKeyVersion, &wire.OffsetCommitKey{Group: name, Topic: tp.topic, Partition: tp.partition})
+	key, err := wire.AppendVersioned(nil, &wire.OffsetCommitKey{Group: name, Topic: tp.topic, Partition: tp.partition}, offsetKeyVersion)
 	if err != nil || o == nil {
 		return Record{Key: key}, err
 	}
@@ -39,15 +34,15 @@ func offsetRecord(name string, tp topicPartition, o *offset) (Record, error) {
 	if o.expires != -1 {
 		version = expiringValueVersion
 	}
-	value, err := encode(version, &wire.OffsetCommitValue{
+	value, err := wire.AppendVersioned(nil, &wire.OffsetCommitValue{
 		Offset: o.offset, LeaderEpoch: o.epoch, Metadata: o.metadata,
 		CommitTimestamp: o.committed, ExpireTimestamp: o.expires,
-	})
+	}, version)
 	return Record{key, value}, err
 }
 
 func groupKey(name string) ([]byte, error) {
-	return encode(groupKeyVersion, &wire.GroupMetadataKey{Group: name})
+	return wire.AppendVersioned(nil, &wire.GroupMetadataKey{Group: name}, groupKeyVersion)
 }
 
 // groupRecord is a group's metadata with the given assignments; members
@@ -74,23 +69,15 @@ func groupRecord(g *group, assigned map[string][]byte) (Record, error) {
 			Assignment:       append([]byte{}, assigned[mem.id]...),
 		})
 	}
-	value, err := encode(groupValueVersion, v)
+	value, err := wire.AppendVersioned(nil, v, groupValueVersion)
 	if err != nil {
 		return Record{}, fmt.Errorf("metadata of group %q: %w", g.name, err)
 	}
 	return Record{key, value}, nil
 }
 
-// cutVersion takes the int16 that keys and values begin with.
-func cutVersion(b []byte) (version int16, rest []byte, err error) {
-	if len(b) < 2 {
-		return 0, nil, fmt.Errorf("%d bytes are too few for a version", len(b))
-	}
-	return int16(binary.BigEndian.Uint16(b)), b[2:], nil
-}
-
 func decodeOffset(value []byte) (offset, error) {
-	version, rest, err := cutVersion(value)
+	version, rest, err := wire.CutVersion(value)
 	if err != nil {
 		return offset{}, err
 	}
@@ -112,7 +99,7 @@ type storedValue struct {
 }
 
 func decodeGroup(value []byte) (*storedValue, error) {
-	version, rest, err := cutVersion(value)
+	version, rest, err := wire.CutVersion(value)
 	if err != nil {
 		return nil, err
 	}

@@ -56,7 +56,7 @@ func TestRecordBytes(t *testing.T) {
 // left.
 func TestOldAndNewVersions(t *testing.T) {
 	for version := range int16(5) {
-		value, err := encode(version, &wire.OffsetCommitValue{Offset: 5, LeaderEpoch: -1, Metadata: "m", CommitTimestamp: 6, ExpireTimestamp: -1})
+		value, err := wire.AppendVersioned(nil, &wire.OffsetCommitValue{Offset: 5, LeaderEpoch: -1, Metadata: "m", CommitTimestamp: 6, ExpireTimestamp: -1}, version)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -64,10 +64,10 @@ func TestOldAndNewVersions(t *testing.T) {
 		if want := (offset{5, -1, "m", 6, -1, 0}); err != nil || o != want {
 			t.Errorf("version %d: %v, %v", version, o, err)
 		}
-		value, err = encode(version, &wire.GroupMetadataValue{
+		value, err = wire.AppendVersioned(nil, &wire.GroupMetadataValue{
 			ProtocolType: "consumer", Generation: 3, Protocol: new("p"), Leader: new("m"), CurrentStateTimestamp: 9,
 			Members: []wire.GroupMetadataValueMemberMetadata{{MemberID: "m", RebalanceTimeout: 5, SessionTimeout: 4}},
-		})
+		}, version)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -98,7 +98,7 @@ func TestOldAndNewVersions(t *testing.T) {
 func TestExpiryOfOldGroups(t *testing.T) {
 	m := New(DefaultConfig())
 	key, _ := groupKey("g")
-	value, err := encode(1, &wire.GroupMetadataValue{ProtocolType: "consumer", Generation: 3})
+	value, err := wire.AppendVersioned(nil, &wire.GroupMetadataValue{ProtocolType: "consumer", Generation: 3}, 1)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,7 @@ import (
 // id or -1. An error means that the record was skipped. Key and value are
 // copied as needed.
 func (m *Machine) Replay(at, producer int64, key, value []byte) error {
-	version, rest, err := cutVersion(key)
+	version, rest, err := wire.CutVersion(key)
 	if err != nil {
 		return fmt.Errorf("key: %w", err)
 	}

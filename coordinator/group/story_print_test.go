@@ -29,7 +29,7 @@ func printable(b []byte) string {
 
 // record shows a record by decoding its bytes again.
 func (s *story) record(r Record) string {
-	version, rest, err := cutVersion(r.Key)
+	version, rest, err := wire.CutVersion(r.Key)
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -78,9 +78,3 @@ func (r *Registry) taken(ctx context.Context, id int32, owner int64) error {
 	return fmt.Errorf("broker.id=%d: %w%s (%s, session %#x); stop that one, or give this broker another broker.id and log.dirs of its own",
 		id, ErrIDTaken, who, path, owner)
 }
-
-// Update replaces the registration's content, after listeners changed.
-func (r *Registry) Update(ctx context.Context, id int32, b znode.Broker) error {
-	_, err := r.calls.Set(ctx, znode.BrokerPath(id), b.Encode(), -1)
-	return err
-}

@@ -104,17 +104,13 @@ func TestRegister(t *testing.T) {
 	if err := <-waiting; err != nil {
 		t.Errorf("after the other left: %v", err)
 	}
-	node.Endpoints[0].Port = 9999
-	if err := r1.Update(ctx, 4, node); err != nil {
-		t.Fatal(err)
-	}
-	if all, err := r1.Brokers(ctx); err != nil || len(all) != 1 || all[4].Endpoints[0].Port != 9999 {
+	if all, err := r1.Brokers(ctx); err != nil || len(all) != 1 || all[4].Endpoints[0].Port != 9092 {
 		t.Errorf("brokers %+v, %v", all, err)
 	}
 	if err := r1.CheckEndpoints(ctx, 4, node.Endpoints); err != nil {
 		t.Errorf("own endpoints: %v", err)
 	}
-	if err := r1.CheckEndpoints(ctx, 5, node.Endpoints); err == nil || !strings.Contains(err.Error(), "h:9999") {
+	if err := r1.CheckEndpoints(ctx, 5, node.Endpoints); err == nil || !strings.Contains(err.Error(), "h:9092") {
 		t.Errorf("endpoints of another: %v", err)
 	}
 }

@@ -2,7 +2,6 @@ package checkpoint
 
 import (
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"strings"
 )
@@ -39,14 +38,4 @@ func DecodePartition(src []byte) (TopicID, error) {
 // ZooKeeper mode.
 func EncodeClean(brokerEpoch int64) []byte {
 	return fmt.Appendf(nil, `{"version":0,"brokerEpoch":%d}`, brokerEpoch)
-}
-
-// DecodeClean reads .kafka_cleanshutdown. Older brokers wrote an empty file: it
-// is the existence that counts, so what cannot be read gives -1.
-func DecodeClean(src []byte) int64 {
-	content := struct{ BrokerEpoch *int64 }{}
-	if json.Unmarshal(src, &content) != nil || content.BrokerEpoch == nil {
-		return -1
-	}
-	return *content.BrokerEpoch
 }
