@@ -10,5 +10,6 @@
 //   - Disk: everything below log.dirs.
 //   - Locks: Log.flush before Log.mu before segment.mu and Log.tail; Log.mu is
 //     held for validate-assign-append. Readers take segment.mu or Log.tail only.
+//     Of two logs, the one that is left comes before the copy that takes over.
 //   - Kafka counterpart: UnifiedLog, LocalLog, LogSegment, LogLoader, LogManager.
 package storage

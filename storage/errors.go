@@ -18,6 +18,8 @@ var (
 	// ErrExhausted: no descriptor or memory was left to open a file (56). The
 	// request had changed nothing, and the disk is well.
 	ErrExhausted = errors.New("no file descriptor or memory is left to open a file")
+	// ErrBehind: a copy is not level with the log that it is to replace.
+	ErrBehind = errors.New("copy is not level with its log")
 	// ErrTopicID: another topic id than the one on disk (103).
 	ErrTopicID = errors.New("topic id differs from the one on disk")
 	// ErrOverflow: offsets of one segment span more than 2³¹−1. Brokers before

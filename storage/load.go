@@ -58,6 +58,7 @@ func (d *Dir) newLog(p PartitionDir, cfg *Config) *Log {
 	l.path.Store(new(filepath.Join(d.path, p.Name)))
 	l.cfg.Store(cfg)
 	l.unstable.Store(noOffset)
+	l.mu.cut = noCut
 	l.mu.flushedAt = l.now()
 	return l
 }
@@ -133,6 +134,8 @@ func (l *Log) list() (*listing, error) {
 		switch {
 		case strings.HasSuffix(e.Name(), suffixTmp):
 			err = ignoreMissing(l.fs().Remove(l.file(e.Name())))
+		case e.Name() == fileMoved:
+			l.succeeds.Store(true)
 		case !ok:
 		case suffix == suffixSnapshot:
 			ls.snapshots = append(ls.snapshots, base)

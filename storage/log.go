@@ -39,6 +39,8 @@ type Log struct {
 	epochsReady atomic.Bool
 	ready       atomic.Bool // producers are loaded
 	closed      atomic.Bool
+	retired     atomic.Bool // closed, but what it holds may still be read
+	succeeds    atomic.Bool // it has taken the place of one in another directory
 
 	// flush lets one flush run at a time; those who wait find theirs done.
 	flush sync.Mutex
@@ -57,6 +59,7 @@ type Log struct {
 		idRead    bool     // topicID is what partition.metadata says
 		idSynced  bool     // partition.metadata is on disk
 		doomed    []doomed // files to remove after a delay
+		cut       int64    // see TakeCut
 	}
 }
 

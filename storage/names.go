@@ -14,6 +14,7 @@ const (
 	fileClean       = ".kafka_cleanshutdown"
 	fileEpochs      = "leader-epoch-checkpoint"
 	filePartition   = "partition.metadata"
+	fileMoved       = "gregor.moved" // in a replica's directory: see Log.TakeOver
 	dirRemoteCache  = "remote-log-index-cache"
 	suffixLog       = ".log"
 	suffixIndex     = ".index"
@@ -96,6 +97,10 @@ func parsePartitionDir(name string) (PartitionDir, bool) {
 	p.Topic, p.Partition = plain[:dash], int32(n)
 	return p, true
 }
+
+// CanMove reports whether a future copy of the partition could have a name: the
+// topic is not cut short in it, so that it can be found again.
+func (tp TopicPartition) CanMove() bool { return len(markedName(tp, Future, [16]byte{})) <= maxName }
 
 // markedName is a new name for a partition's directory of that kind. The topic
 // is cut where the name would become too long, except for Future.

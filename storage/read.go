@@ -25,7 +25,7 @@ func (l *Log) Read(offset, maxOffset int64, maxBytes int, minOne bool) (Span, er
 	if e := l.dir.failed.Load(); e != nil {
 		return Span{}, e
 	}
-	if l.closed.Load() {
+	if l.closed.Load() && !l.retired.Load() {
 		return Span{}, ErrClosed
 	}
 	if t := l.tail.Load(); t != nil {

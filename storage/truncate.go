@@ -45,6 +45,7 @@ func (l *Log) TruncateFullyAndStartAt(offset, start int64) error {
 }
 
 func (l *Log) restartAtLocked(offset, start int64) error {
+	l.mu.cut = 0
 	if err := l.ensureEpochsLocked(); err != nil {
 		return err
 	}
@@ -57,6 +58,7 @@ func (l *Log) restartAtLocked(offset, start int64) error {
 }
 
 func (l *Log) truncateLocked(offset int64) error {
+	l.mu.cut = min(l.mu.cut, offset)
 	if err := l.activateLocked(); err != nil {
 		return err
 	}
