@@ -67,7 +67,7 @@ func (b *bench) replace(from, to *Log) PartitionDir {
 func knows(t *testing.T, l *Log) string {
 	t.Helper()
 	producers, err1 := l.ActiveProducers()
-	aborted, err2 := l.AbortedTxns(0, l.EndOffset())
+	aborted, err2 := l.AbortedTxns(l.StartOffset()+1, l.EndOffset())
 	id, err3 := l.TopicID()
 	stable, err4 := l.LastStableOffset()
 	if err := errors.Join(err1, err2, err3, err4, l.ensureEpochs()); err != nil {
