@@ -68,7 +68,15 @@ func compile(dir string) (string, error) {
 // embedded keeper, which serves clients on a port of its own.
 func Gregor(s Scope, o Options) *Broker {
 	s.Helper()
-	b := newBroker(s, o)
+	b := newGregor(s, o)
+	b.Start(s)
+	return b
+}
+
+// newGregor prepares a broker that is to be started.
+func newGregor(s Scope, o Options) *Broker {
+	s.Helper()
+	b := newBroker(s, KindGregor, o)
 	if o.ZooKeeper == "" {
 		if o.DataDir == "" {
 			o.DataDir = s.TempDir()
@@ -87,7 +95,6 @@ func Gregor(s Scope, o Options) *Broker {
 		}
 		return gregor(s, args)
 	}
-	b.Start(s)
 	return b
 }
 

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/gregor-mq/gregor/wire"
 )
@@ -25,9 +26,11 @@ type Options struct {
 // Broker is a running broker of either kind.
 type Broker struct {
 	ID         int32
+	Kind       Kind
 	Addr       string // bootstrap address
 	ZooKeeper  string // connect string of its ensemble
-	LogDir     string
+	LogDir     string // the first of LogDirs
+	LogDirs    []string
 	Properties map[string]string
 	run        func(Scope) *Process
 	*Process
@@ -58,26 +61,34 @@ func Kafka(s Scope, version string, o Options) *Broker {
 	if o.ZooKeeper == "" {
 		o.ZooKeeper = ZooKeeper(s, "3.8.4", ZooKeeperOptions{}).Addr
 	}
-	b := newBroker(s, o)
+	b := newKafka(s, version, o)
+	b.Start(s)
+	return b
+}
+
+// newKafka prepares a broker that is to be started.
+func newKafka(s Scope, version string, o Options) *Broker {
+	s.Helper()
+	b := newBroker(s, KindApache, o)
 	b.Properties["zookeeper.connect"] = o.ZooKeeper
 	b.run = func(s Scope) *Process {
 		jvm := []string{"-Xmx512m", "-Xms256m", "-Dlog4j.configuration=file:" + log4j(s, "INFO", "System.out")}
 		return java(s, "kafka-"+version, Jars(s, "kafka-"+version), jvm, "kafka.Kafka", []string{b.configFile(s)}, "")
 	}
-	b.Start(s)
 	return b
 }
 
 // newBroker settles what does not depend on the kind of broker.
-func newBroker(s Scope, o Options) *Broker {
+func newBroker(s Scope, kind Kind, o Options) *Broker {
 	s.Helper()
-	b := &Broker{Addr: loopback(Port(s)), ZooKeeper: o.ZooKeeper, LogDir: o.LogDir, Properties: BrokerProperties()}
+	b := &Broker{Kind: kind, Addr: loopback(Port(s)), ZooKeeper: o.ZooKeeper, LogDir: o.LogDir, Properties: BrokerProperties()}
 	if b.LogDir == "" {
 		b.LogDir = s.TempDir()
 	}
 	b.Properties["listeners"] = "PLAINTEXT://" + b.Addr
 	b.Properties["log.dirs"] = b.LogDir
 	maps.Copy(b.Properties, o.Properties)
+	b.LogDirs = strings.Split(b.Properties["log.dirs"], ",")
 	id, err := strconv.ParseInt(b.Properties["broker.id"], 10, 32)
 	if err != nil {
 		s.Fatalf("broker.id: %v", err)
@@ -96,7 +107,19 @@ func (b *Broker) configFile(s Scope) string {
 // Start starts a stopped broker again, on its data and its port.
 func (b *Broker) Start(s Scope) {
 	s.Helper()
+	b.Launch(s)
+	b.Await(s)
+}
+
+// Launch is Start without the wait; Await is the wait.
+func (b *Broker) Launch(s Scope) {
+	s.Helper()
 	b.Process = b.run(s)
+}
+
+// Await waits until a launched broker serves and knows the controller.
+func (b *Broker) Await(s Scope) {
+	s.Helper()
 	b.await(s, b.ready)
 }
 

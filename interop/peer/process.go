@@ -131,6 +131,25 @@ func (p *Process) Kill(s Scope) {
 	p.kill()
 }
 
+// Pause stops the program where it is until Resume, as kill -STOP does.
+func (p *Process) Pause(s Scope) {
+	s.Helper()
+	p.signal(s, syscall.SIGSTOP)
+}
+
+// Resume lets a paused program go on.
+func (p *Process) Resume(s Scope) {
+	s.Helper()
+	p.signal(s, syscall.SIGCONT)
+}
+
+func (p *Process) signal(s Scope, sig syscall.Signal) {
+	s.Helper()
+	if err := p.cmd.Process.Signal(sig); err != nil {
+		s.Fatalf("%v to %s: %v", sig, p.name, err)
+	}
+}
+
 func (p *Process) kill() {
 	p.cmd.Process.Kill() // fails only when it has ended
 	<-p.done
