@@ -35,6 +35,7 @@ type Conn struct {
 		pending  []*Request // in request order
 		handling *Request   // the request whose Handle runs now
 		writing  bool       // somebody is in drain
+		wrote    time.Time  // when all that was decided had been written
 		closed   bool
 		cause    error
 		// decided wakes the reader when replies left the queue.
@@ -74,6 +75,8 @@ func severity(cause error) (level slog.Level, worth bool) {
 		return slog.LevelError, true
 	case errors.Is(cause, errFrame):
 		return slog.LevelWarn, true
+	case errors.Is(cause, errStuck):
+		return slog.LevelInfo, true
 	case cause == nil || errors.Is(cause, io.EOF) || errors.Is(cause, net.ErrClosed):
 		return 0, false
 	}
@@ -227,41 +230,60 @@ func (c *Conn) charge(n int, cost *int64) error {
 	return nil
 }
 
-// readSome is one read with the idle limit of connections.max.idle.ms. While
-// replies are pending the peer is waiting for us, and not idle.
+// readSome is one read with the idle limit of connections.max.idle.ms.
 func (c *Conn) readSome(p []byte) (int, error) {
+	c.armIdle()
 	for {
-		c.armIdle()
 		n, err := c.nc.Read(p)
 		if n > 0 {
 			return n, nil
 		}
-		if errors.Is(err, os.ErrDeadlineExceeded) && c.hasPending() {
-			continue
+		if !errors.Is(err, os.ErrDeadlineExceeded) || !c.spared() {
+			return n, err
 		}
-		return n, err
 	}
 }
 
-// armIdle moves the read deadline, but only when it would differ by more than
-// an eighth of the limit: a timer per request costs more than the precision.
+// spared gives a peer that sends nothing more time: while replies are pending
+// or on their way it waits for us, and from then on it may be idle.
+func (c *Conn) spared() bool {
+	now := c.srv.env.Clock.Now()
+	since := now
+	c.mu.Lock()
+	if len(c.mu.pending) == 0 && !c.mu.writing {
+		since = c.mu.wrote
+	}
+	c.mu.Unlock()
+	until := since.Add(c.srv.cfg.IdleTimeout)
+	if !until.After(now) {
+		return false
+	}
+	c.deadlineAt = until
+	_ = c.nc.SetReadDeadline(until) // fails only on a closed connection, which Read reports
+	return true
+}
+
+// armIdle moves the read deadline.
 func (c *Conn) armIdle() {
+	if at, move := c.deadline(c.deadlineAt); move {
+		c.deadlineAt = at
+		_ = c.nc.SetReadDeadline(at) // fails only on a closed connection, which Read reports
+	}
+}
+
+// deadline is when a read or write that begins now must have moved bytes, and
+// whether old must be moved there: only when it differs by more than an eighth
+// of the limit, for a timer per request costs more than the precision. An old
+// one that lies too far away was set before the clock was turned back: the
+// timer behind it does not know, and fires in the middle of traffic.
+func (c *Conn) deadline(old time.Time) (at time.Time, move bool) {
 	idle := c.srv.cfg.IdleTimeout
 	if idle <= 0 {
-		return
+		return old, false
 	}
 	now := c.srv.env.Clock.Now()
-	if c.deadlineAt.Sub(now) > idle-idle/8 {
-		return
-	}
-	c.deadlineAt = now.Add(idle)
-	_ = c.nc.SetReadDeadline(c.deadlineAt) // fails only on a closed connection, which Read reports
-}
-
-func (c *Conn) hasPending() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return len(c.mu.pending) > 0
+	left := old.Sub(now)
+	return now.Add(idle), left <= idle-idle/8 || left > idle
 }
 
 // fail closes the connection with a cause; the first cause counts.

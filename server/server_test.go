@@ -90,7 +90,7 @@ type fixture struct {
 	*scripted
 	srv  *Server
 	addr string
-	logs *bytes.Buffer
+	logs *strings.Builder
 }
 
 func start(t *testing.T, change func(*Config)) *fixture {
@@ -99,7 +99,7 @@ func start(t *testing.T, change func(*Config)) *fixture {
 	if change != nil {
 		change(&cfg)
 	}
-	f := &fixture{scripted: &scripted{held: map[string]*Request{}, seen: make(chan string, 1000)}, logs: &bytes.Buffer{}}
+	f := &fixture{scripted: &scripted{held: map[string]*Request{}, seen: make(chan string, 1000)}, logs: &strings.Builder{}}
 	f.srv = New(cfg, f.scripted, env.Real(), slog.New(slog.NewTextHandler(&lockedWriter{w: f.logs}, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	bound, err := f.srv.Bind(t.Context())
 	if err != nil {

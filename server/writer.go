@@ -64,7 +64,7 @@ func (c *Conn) nextReady() (r *Request, flush bool) {
 	defer c.mu.Unlock()
 	if c.mu.closed || len(c.mu.pending) == 0 || c.mu.pending[0].state == waiting || c.mu.pending[0] == c.mu.handling {
 		if c.out.buf == nil {
-			c.mu.writing = false
+			c.mu.writing, c.mu.wrote = false, c.srv.env.Clock.Now()
 			return nil, false
 		}
 		return nil, true
@@ -190,12 +190,11 @@ func (c *Conn) sendSpan(span Span) error {
 		return err
 	}
 	*c.out.buf = (*c.out.buf)[:0]
-	c.armWrite()
-	err := env.SendFile(c.nc, f, pos, n)
+	err := c.send(n, func(done int) (int, error) { return env.SendFile(c.nc, f, pos+int64(done), n-done) })
 	if errors.Is(err, errors.ErrUnsupported) {
 		c.zeroCopy = false
 	}
-	return tookNothing(err)
+	return err
 }
 
 func (c *Conn) copySpan(span Span) error {
@@ -246,29 +245,36 @@ func (c *Conn) write(b []byte) error {
 	if len(b) == 0 {
 		return nil
 	}
-	c.armWrite()
-	_, err := c.nc.Write(b)
-	return tookNothing(err)
+	return c.send(len(b), func(done int) (int, error) { return c.nc.Write(b[done:]) })
 }
 
-// tookNothing names the limit behind a write that ran into its deadline.
-func tookNothing(err error) error {
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return fmt.Errorf("%w: peer took no bytes within connections.max.idle.ms", errFrame)
+// errStuck ends the connection of a peer that takes nothing: a machine that was
+// put to sleep, or a program that stopped reading.
+var errStuck = errors.New("peer took no bytes within connections.max.idle.ms")
+
+// send calls write, which is told how much is done and returns how much it did,
+// until n bytes are taken. One write may be far more than a slow peer takes
+// before the deadline: what it took shows that it is there, and moves the
+// deadline.
+func (c *Conn) send(n int, write func(done int) (int, error)) error {
+	for done := 0; done < n; {
+		c.armWrite()
+		k, err := write(done)
+		done += k
+		switch {
+		case !errors.Is(err, os.ErrDeadlineExceeded):
+			return err
+		case k == 0:
+			return errStuck
+		}
 	}
-	return err
+	return nil
 }
 
 // armWrite bounds how long a peer that reads nothing may hold a reply.
 func (c *Conn) armWrite() {
-	idle := c.srv.cfg.IdleTimeout
-	if idle <= 0 {
-		return
+	if at, move := c.deadline(c.out.deadlineAt); move {
+		c.out.deadlineAt = at
+		_ = c.nc.SetWriteDeadline(at) // fails only on a closed connection, which Write reports
 	}
-	now := c.srv.env.Clock.Now()
-	if c.out.deadlineAt.Sub(now) > idle-idle/8 {
-		return
-	}
-	c.out.deadlineAt = now.Add(idle)
-	_ = c.nc.SetWriteDeadline(c.out.deadlineAt) // fails only on a closed connection, which Write reports
 }

@@ -9,25 +9,26 @@ import (
 )
 
 // SendFile sends n bytes of f from an offset to a TCP connection without
-// copying them through this process. It returns errors.ErrUnsupported, with
-// nothing sent, when either end is not the operating system's own; after any
-// other error a part may have been sent. The connection's write deadline holds.
-func SendFile(c net.Conn, f File, off int64, n int) error {
+// copying them through this process, and returns how many it sent; fewer than n
+// come with an error. The error is errors.ErrUnsupported, with nothing sent,
+// when either end is not the operating system's own. The connection's write
+// deadline holds.
+func SendFile(c net.Conn, f File, off int64, n int) (sent int, err error) {
 	tcp, ok := c.(*net.TCPConn)
 	src := OSFile(f)
 	if !ok || src == nil {
-		return errors.ErrUnsupported
+		return 0, errors.ErrUnsupported
 	}
 	raw, err := tcp.SyscallConn()
 	if err != nil {
-		return err
+		return 0, err
 	}
 	from := int(src.Fd())
 	var failed error
 	err = raw.Write(func(to uintptr) bool {
-		for n > 0 {
-			sent, err := syscall.Sendfile(int(to), from, &off, n)
-			n -= max(sent, 0)
+		for sent < n {
+			k, err := syscall.Sendfile(int(to), from, &off, n-sent)
+			sent += max(k, 0)
 			switch {
 			case errors.Is(err, syscall.EAGAIN):
 				return false // the socket is full: wait until it is not
@@ -35,7 +36,7 @@ func SendFile(c net.Conn, f File, off int64, n int) error {
 			case err != nil:
 				failed = err
 				return true
-			case sent == 0:
+			case k == 0:
 				failed = io.ErrUnexpectedEOF
 				return true
 			}
@@ -43,5 +44,5 @@ func SendFile(c net.Conn, f File, off int64, n int) error {
 		return true
 	})
 	runtime.KeepAlive(src)
-	return errors.Join(err, failed)
+	return sent, errors.Join(err, failed)
 }
