@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 
@@ -10,6 +11,9 @@ import (
 	"github.com/gregor-mq/gregor/wire"
 	"github.com/gregor-mq/gregor/znode"
 )
+
+// kafkaVersion is whose protocol this broker speaks.
+const kafkaVersion = "3.9.1"
 
 // controllerClient asks the controller that the metadata names, over the
 // inter-broker listener and one connection, which follows the controller.
@@ -52,12 +56,50 @@ func (c *controllerClient) dialled(address string) *rpc.Client {
 	defer c.mu.Unlock()
 	if old := c.mu.client; old == nil || c.mu.address != address {
 		id := strconv.Itoa(int(c.n.settings.Broker().ID))
-		c.mu.client, c.mu.address = rpc.New(c.n.group.Context(), rpc.Config{Address: address, ClientID: id}, c.n.env), address
+		c.mu.client, c.mu.address = rpc.New(c.n.group.Context(), rpc.Config{
+			Address: address, ClientID: id, Negotiate: true, SoftwareName: "gregor", SoftwareVersion: kafkaVersion}, c.n.env), address
 		if old != nil {
 			c.n.group.Light(func() { _ = old.Close() }) // nobody needs it any more
 		}
 	}
 	return c.mu.client
+}
+
+// AlterPartition implements replica.Controller. Topics without an id can only be
+// named in versions 0 and 1.
+func (c *controllerClient) AlterPartition(ctx context.Context, req *wire.AlterPartitionRequest) (*wire.AlterPartitionResponse, error) {
+	_, limit, _ := wire.Versions(wire.KeyAlterPartition)
+	if !c.n.settings.Broker().Protocol.AtLeast("2.8-IV0") || slices.ContainsFunc(req.Topics, nameless) {
+		limit = 1
+	}
+	address, err := c.address()
+	if err != nil {
+		return nil, err
+	}
+	version, err := c.dialled(address).Version(ctx, wire.KeyAlterPartition, limit)
+	if err != nil {
+		return nil, err
+	}
+	if version < 3 {
+		withoutBrokerEpochs(req)
+	}
+	return answerOf[*wire.AlterPartitionResponse](ctx, c, req, version)
+}
+
+// nameless reports a topic without an id.
+func nameless(t wire.AlterPartitionRequestTopicData) bool { return t.TopicID == wire.UUID{} }
+
+// withoutBrokerEpochs turns a request into the form of versions 0 to 2.
+func withoutBrokerEpochs(req *wire.AlterPartitionRequest) {
+	for i := range req.Topics {
+		for j := range req.Topics[i].Partitions {
+			p := &req.Topics[i].Partitions[j]
+			for _, b := range p.NewIsrWithEpochs {
+				p.NewIsr = append(p.NewIsr, b.BrokerID)
+			}
+			p.NewIsrWithEpochs = nil
+		}
+	}
 }
 
 // close ends the connection and all calls.

@@ -165,6 +165,8 @@ func (n *Node) startReplicas(ctx context.Context) error {
 		CheckpointInterval: b.Millis("log.flush.offset.checkpoint.interval.ms"),
 		WatermarkInterval:  b.Millis("replica.high.watermark.checkpoint.interval.ms"),
 		FlushInterval:      flushInterval(b),
+		MaxLag:             b.ReplicaLagMax,
+		Controller:         n.brain,
 		Topic:              n.settings.Replica, Missing: n.missing, DirFailed: n.dirFailed,
 	}, n.dirs, n.cache, roles{n}, n.env, n.levels.Logger("replica"))
 	return n.replicas.Load(ctx, int(b.Int("num.recovery.threads.per.data.dir")))

@@ -45,7 +45,6 @@ func (n *Node) shutdown(ctx context.Context) error {
 		errs = append(errs, n.server.Stop())
 	}
 	errs = append(errs, n.tasks.Wait())
-	n.brain.close()
 	if n.campaigning.Load() {
 		errs = append(errs, n.controller.Stop(ctx))
 	}
@@ -55,6 +54,7 @@ func (n *Node) shutdown(ctx context.Context) error {
 	default:
 		errs = append(errs, closeDirs(n.dirs))
 	}
+	n.brain.close()
 	n.group.Stop()
 	errs = append(errs, n.group.Wait())
 	errs = append(errs, n.closeSession(ctx))

@@ -55,6 +55,12 @@ type ackWait struct {
 	timer  env.Timer
 }
 
+// fail answers with an error; as in Kafka, what was appended is told with it.
+func (w *ackWait) fail(err error) {
+	w.result.Err = err
+	w.done(w.result)
+}
+
 func failed(err error) AppendResult {
 	return AppendResult{Err: err, BaseOffset: -1, LastOffset: -1, LogAppendTime: -1, LogStart: -1}
 }
@@ -68,7 +74,8 @@ func (m *Manager) Append(req *AppendRequest, done func(AppendResult)) {
 		done(failed(m.missing(PartitionName{Topic: req.Topic, Partition: req.Partition}, false)))
 		return
 	}
-	info, epoch, err := p.append(req)
+	now := m.env.Clock.Now()
+	info, epoch, err := p.append(req, now)
 	if err != nil {
 		res := failed(m.observe(err))
 		res.LogStart = p.log().StartOffset()
@@ -82,9 +89,12 @@ func (m *Manager) Append(req *AppendRequest, done func(AppendResult)) {
 	if info.Duplicate {
 		info.Bytes = 0
 	}
-	p.advance(info.Bytes)
+	enough := p.appended(info.Bytes, m.moment(now))
 	after := res.LastOffset + 1
 	if req.Acks != AcksAll || p.log().HighWatermark() >= after {
+		if req.Acks == AcksAll && !enough {
+			res.Err = wire.CodeNotEnoughReplicasAfterAppend
+		}
 		done(res)
 		return
 	}
@@ -93,7 +103,7 @@ func (m *Manager) Append(req *AppendRequest, done func(AppendResult)) {
 
 // append writes while this broker leads; epoch is the leader epoch of it. Its
 // error is for observe, which must not run under the lock.
-func (p *Partition) append(req *AppendRequest) (info storage.AppendInfo, epoch int32, err error) {
+func (p *Partition) append(req *AppendRequest, now time.Time) (info storage.AppendInfo, epoch int32, err error) {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	epoch = p.mu.leaderEpoch
@@ -107,7 +117,7 @@ func (p *Partition) append(req *AppendRequest) (info storage.AppendInfo, epoch i
 		return info, epoch, wire.CodeNotEnoughReplicas
 	}
 	info, err = p.log().AppendLeader(req.Records, storage.AppendOptions{
-		LeaderEpoch: epoch, Now: p.m.env.Clock.Now(), Origin: req.Origin,
+		LeaderEpoch: epoch, Now: now, Origin: req.Origin,
 	})
 	return info, epoch, err
 }
@@ -117,62 +127,8 @@ func (p *Partition) minISRLocked() int {
 	return min(p.minISR, max(len(p.mu.replicas), 1))
 }
 
-// alone reports that this broker decides about the watermark by itself.
-// Replicas of other brokers in the ISR report how far they are with their
-// fetches.
-func (p *Partition) alone() bool {
-	p.mu.RLock()
-	defer p.mu.RUnlock()
-	return p.mu.role == roleLeader && len(p.mu.isr) == 1 && p.mu.isr[0] == p.m.cfg.BrokerID && p.minISRLocked() <= 1
-}
-
-// advance raises the high watermark as far as the in-sync replicas allow, and
-// tells those who wait. size is how many bytes were appended.
-func (p *Partition) advance(size int) {
-	told := news{bytes: [...]int{viewEnd: size}}
-	alone := p.alone()
-	var done []*ackWait
-	p.water.Lock()
-	p.water.above += size
-	if alone {
-		next := p.log().EndOffset()
-		if next > p.log().HighWatermark() {
-			p.log().SetHighWatermark(next)
-			done = p.passedLocked(next)
-			p.m.watermarkMoved(p.log().Dir())
-			// Bytes that a former leadership left were counted by nobody.
-			told.urgent = p.water.above == 0
-		}
-		told.bytes[viewWatermark] = p.water.above
-		told.bytes[viewStable] = p.stableLocked(p.water.above)
-		p.water.above = 0
-	}
-	p.water.Unlock()
-	for _, w := range done {
-		w.timer.Stop()
-		w.done(w.result)
-	}
-	if told != (news{}) {
-		p.notify(told)
-	}
-}
-
-// stableLocked is how many bytes a read_committed reader can see more: none
-// while the last stable offset stands, all that was held back when it moves.
-// (The latter may say too much; the fetch then answers early.) n bytes came
-// below the watermark.
-func (p *Partition) stableLocked(n int) int {
-	p.water.held += n
-	stable, err := p.log().LastStableOffset()
-	if err != nil || stable <= p.water.stable {
-		return 0 // a reader meets the error itself
-	}
-	p.water.stable = stable
-	n, p.water.held = p.water.held, 0
-	return n
-}
-
-// passedLocked takes out the produce requests that the watermark has passed.
+// passedLocked takes out the produce requests that the watermark has passed. (It
+// only moves while enough replicas are in sync for them.)
 func (p *Partition) passedLocked(hw int64) []*ackWait {
 	if len(p.water.waiting) == 0 {
 		return nil
@@ -200,7 +156,7 @@ func (p *Partition) await(w *ackWait, epoch int32, timeout time.Duration) {
 	}
 	w.timer = p.m.env.Clock.AfterFunc(timeout, func() {
 		if p.withdraw(w) {
-			w.done(failed(wire.CodeRequestTimedOut))
+			w.fail(wire.CodeRequestTimedOut)
 		}
 	})
 	p.water.waiting = append(p.water.waiting, w)
@@ -208,7 +164,7 @@ func (p *Partition) await(w *ackWait, epoch int32, timeout time.Duration) {
 	// A change of role fails those it finds waiting: look whether it came before.
 	if err := p.stillLeads(epoch); err != nil && p.withdraw(w) {
 		w.timer.Stop()
-		w.done(failed(err))
+		w.fail(err)
 	}
 }
 
@@ -246,6 +202,6 @@ func (p *Partition) failAcks(err error) {
 	p.water.Unlock()
 	for _, w := range waiting {
 		w.timer.Stop()
-		w.done(failed(err))
+		w.fail(err)
 	}
 }

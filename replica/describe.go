@@ -72,11 +72,8 @@ func (m *Manager) update(want func(topic string) bool) {
 			return
 		}
 		cfg := m.cfg.Topic(p.key.topic)
-		p.mu.Lock()
-		p.minISR = cfg.MinISR
-		p.mu.Unlock()
 		p.log().SetConfig(cfg.Storage)
-		p.advance(0) // a lower min.insync.replicas may let the watermark go on
+		p.setMinISR(cfg.MinISR) // a lower one may let the watermark go on
 	})
 	m.mu.RLock()
 	defer m.mu.RUnlock()

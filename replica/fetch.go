@@ -193,6 +193,9 @@ func (f *fetch) begin() *FetchResult {
 		return res
 	}
 	f.set.wakeParked()
+	if f.set.follower != nil {
+		f.set.follower.pulse.Beat(f.m.now())
+	}
 	f.session.update(f.m, f.req)
 	if len(f.session.entries) == 0 {
 		// Nothing would ever wake it. As Kafka: a session of no partitions ends.
@@ -267,7 +270,7 @@ func (f *fetch) read() *readings {
 	r := &readings{from: make([]*entry, 0, len(entries)), parts: make([]FetchedPartition, 0, len(entries)), more: make([]bool, 0, len(entries))}
 	left := f.req.MaxBytes
 	for i, e := range entries {
-		if left <= 0 && r.bytes > 0 && !f.full {
+		if left <= 0 && r.bytes > 0 && !f.full && f.req.ReplicaID < 0 {
 			r.unread = entries[i:]
 			break
 		}
@@ -301,7 +304,8 @@ func (f *fetch) readOne(e *entry, out *FetchedPartition, left int, minOne bool) 
 		out.Topic, out.TopicID = e.part.key.topic, e.part.topicID()
 		more, out.Err = e.part.read(readRequest{
 			offset: e.want.Offset, maxBytes: min(left, e.want.MaxBytes), minOne: minOne,
-			leaderEpoch: e.want.LeaderEpoch, lastFetchedEpoch: e.want.LastFetchedEpoch, view: f.req.view(), replica: f.req.ReplicaID,
+			leaderEpoch: e.want.LeaderEpoch, lastFetchedEpoch: e.want.LastFetchedEpoch, view: f.req.view(),
+			replica: f.req.ReplicaID, logStart: e.want.LogStart, entry: e, follower: f.set.follower,
 		}, out)
 		if out.Err != nil && e.part.gone() {
 			out.Err = f.m.missing(e.want.PartitionName, f.req.ByID)

@@ -59,6 +59,7 @@ type stand struct {
 	dirs  []*storage.Dir
 	cache *metadata.Cache
 	heard *heard
+	brain *brain
 	topic storage.Config // what every topic is configured as
 	min   int            // min.insync.replicas
 	cfg   Config
@@ -80,7 +81,7 @@ func openStand(t testing.TB, e env.Env, fs *memfs.FS, paths ...string) *stand {
 	if len(paths) == 0 {
 		paths = []string{"/d1"}
 	}
-	s := &stand{t: t, env: e, fs: fs, cache: metadata.NewCache(), heard: &heard{}, topic: storage.DefaultConfig(), min: 1}
+	s := &stand{t: t, env: e, fs: fs, cache: metadata.NewCache(), heard: &heard{}, brain: newBrain(), topic: storage.DefaultConfig(), min: 1}
 	for _, p := range paths {
 		d, err := storage.OpenDir(e, p, storage.DirOptions{})
 		if err != nil {
@@ -91,6 +92,7 @@ func openStand(t testing.TB, e env.Env, fs *memfs.FS, paths ...string) *stand {
 	s.cfg = Config{
 		BrokerID: me, SessionSlots: 3, RetentionInterval: time.Minute, TaskDelay: time.Second,
 		CheckpointInterval: time.Minute, WatermarkInterval: 5 * time.Second,
+		MaxLag: 30 * time.Second, Controller: s.brain,
 		Topic: func(string) TopicConfig { c := s.topic; return TopicConfig{Storage: &c, MinISR: s.min} },
 	}
 	s.renew()

@@ -11,7 +11,10 @@ import (
 // have something new, so that a fetch over 5,000 idle partitions and 10 busy
 // ones looks at 10.
 type interest struct {
-	mu struct {
+	// follower is the broker whose session this is; nil for consumers, and
+	// without a session. It never changes.
+	follower *follower
+	mu       struct {
 		sync.Mutex
 		dirty  []*entry // to look at, in this order
 		parked *parked  // a fetch that waits for more
@@ -44,6 +47,9 @@ func newEntry(set *interest, want FetchPartition) *entry {
 func (e *entry) detach() {
 	if e.part != nil {
 		e.part.unsubscribe(e)
+		if e.set.follower != nil {
+			e.part.left(e.set.follower)
+		}
 		e.part = nil
 	}
 }

@@ -89,12 +89,12 @@ func (m *Manager) takeOver(topic string, id wire.UUID, s *wire.LeaderAndIsrReque
 		p.failAcks(wire.CodeNotLeaderOrFollower)
 	}
 	if s.Leader == m.cfg.BrokerID {
-		p.advance(0)
+		p.appended(0, m.now())
 		m.listener.BecameLeader(topic, s.PartitionIndex, s.LeaderEpoch)
 	} else {
 		m.listener.Resigned(topic, s.PartitionIndex, s.LeaderEpoch, false)
 	}
-	p.notify(urgent)
+	p.notify(urgent, nil)
 	return wire.CodeNone
 }
 
@@ -209,6 +209,7 @@ func (p *Partition) assume(m *Manager, id wire.UUID, s *wire.LeaderAndIsrRequest
 	p.mu.replicas, p.mu.adding, p.mu.removing = s.Replicas, s.AddingReplicas, s.RemovingReplicas
 	if s.Leader != m.cfg.BrokerID {
 		p.mu.role, p.mu.isr = roleFollower, nil
+		p.resignLocked()
 		return led, nil
 	}
 	p.mu.recovering = s.LeaderRecoveryState != 0
@@ -221,6 +222,7 @@ func (p *Partition) assume(m *Manager, id wire.UUID, s *wire.LeaderAndIsrRequest
 		p.mu.ledSince = s.LeaderEpoch
 	}
 	p.mu.role, p.mu.isr = roleLeader, s.Isr
+	p.leadLocked(s, led)
 	return false, nil
 }
 
@@ -233,10 +235,11 @@ func (p *Partition) becomeOffline(m *Manager) {
 		return
 	}
 	p.mu.role = roleOffline
+	p.resignLocked()
 	epoch := p.mu.leaderEpoch
 	p.mu.Unlock()
 	p.failAcks(wire.CodeKafkaStorageError)
-	p.notify(urgent)
+	p.notify(urgent, nil)
 	if was == roleLeader {
 		m.listener.Resigned(p.key.topic, p.key.index, epoch, false)
 	}

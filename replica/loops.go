@@ -55,7 +55,7 @@ func (m *Manager) retain(p *Partition) {
 	if done.Segments > 0 {
 		m.log.Info("segments deleted by retention", "partition", p.log().Partition().String(),
 			"segments", done.Segments, "bytes", done.Bytes, "start", done.StartOffset)
-		p.notify(news{})
+		p.notify(news{}, nil)
 	}
 }
 

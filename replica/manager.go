@@ -11,6 +11,7 @@ import (
 	"github.com/gregor-mq/gregor/internal/env"
 	"github.com/gregor-mq/gregor/internal/run"
 	"github.com/gregor-mq/gregor/metadata"
+	"github.com/gregor-mq/gregor/replica/isr"
 	"github.com/gregor-mq/gregor/storage"
 	"github.com/gregor-mq/gregor/wire"
 )
@@ -29,6 +30,11 @@ type Config struct {
 	// FlushInterval is log.flush.scheduler.interval.ms, how often flush.ms is
 	// looked at; 0 is never, as is Kafka's default.
 	FlushInterval time.Duration
+	// MaxLag is replica.lag.time.max.ms: how long a follower may lag before it
+	// is out of sync.
+	MaxLag time.Duration
+	// Controller hears of changes of the in-sync replicas.
+	Controller Controller
 	// Topic returns the effective configuration of a topic.
 	Topic func(topic string) TopicConfig
 	// Missing are the entries of log.dirs that could not be opened. A partition
@@ -72,6 +78,11 @@ type Manager struct {
 	listener Listener
 	group    *run.Group
 	sessions sessions
+	began    time.Time // what the time of replication counts from
+
+	// replication is what all led partitions have in common.
+	replication isr.Config
+	isrChanges  isrChanges
 
 	// control orders LeaderAndIsr and StopReplica requests.
 	control         sync.Mutex
@@ -113,7 +124,10 @@ const maxQueued = 1 << 20
 
 // New returns a manager over loaded log directories.
 func New(cfg Config, dirs []*storage.Dir, cache *metadata.Cache, listener Listener, e env.Env, log *slog.Logger) *Manager {
-	m := &Manager{cfg: cfg, env: e, log: log, cache: cache, dirs: dirs, listener: listener}
+	m := &Manager{cfg: cfg, env: e, log: log, cache: cache, dirs: dirs, listener: listener, began: e.Clock.Now()}
+	m.replication = isr.Config{Self: cfg.BrokerID, MaxLag: cfg.MaxLag, Alive: func(id int32) bool { return cache.Image().Alive(id) }}
+	m.isrChanges.ready = make(chan struct{}, 1)
+	m.isrChanges.mu.waiting = map[*Partition]*isr.Proposal{}
 	m.sessions.slots = cfg.SessionSlots
 	m.sessions.mu.all = map[int32]*session{}
 	m.mu.topics = map[string]map[int32]*Partition{}
@@ -287,4 +301,6 @@ func (m *Manager) Start(ctx context.Context) {
 		m.group.Go("log-flush-aged", m.flushAgedLoop)
 	}
 	m.group.Go("log-deletion", m.deletionLoop)
+	m.group.Go("isr-changes", m.isrChangeLoop)
+	m.group.Go("isr-lag", m.lagLoop)
 }

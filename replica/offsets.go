@@ -136,7 +136,7 @@ func (m *Manager) DeleteRecords(topic string, partition int32, offset int64) (in
 	if err := p.log().RaiseStart(offset); err != nil {
 		return -1, m.observe(err)
 	}
-	p.notify(news{})
+	p.notify(news{}, nil)
 	return p.log().StartOffset(), nil
 }
 

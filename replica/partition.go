@@ -5,6 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/gregor-mq/gregor/replica/isr"
 	"github.com/gregor-mq/gregor/storage"
 	"github.com/gregor-mq/gregor/storage/index"
 	"github.com/gregor-mq/gregor/wire"
@@ -63,6 +64,10 @@ type Partition struct {
 	// is read without a lock.
 	water struct {
 		sync.Mutex
+		// isr knows the followers while this broker leads, which it does without
+		// a break from leader epoch since on; nil else.
+		isr     *isr.State
+		since   int32
 		waiting []*ackWait // produce requests that wait for it
 		above   int        // bytes appended and not yet below the watermark
 		held    int        // bytes below the watermark, but not yet stable
@@ -117,12 +122,15 @@ func (p *Partition) unsubscribe(e *entry) {
 	e.linked, e.prev, e.next = false, nil, nil
 }
 
-// notify tells the fetches what happened. Those that have enough are woken when
-// no lock is held.
-func (p *Partition) notify(n news) {
+// notify tells the fetches what happened, but for the one of an entry that knows
+// (nil: all). Those that have enough are woken when no lock is held.
+func (p *Partition) notify(n news, knows *entry) {
 	var woken *parked
 	p.subs.Lock()
 	for e := p.subs.head; e != nil; e = e.next {
+		if e == knows {
+			continue
+		}
 		if w := e.mark(&n); w != nil {
 			w.next, woken = woken, w
 		}
@@ -148,6 +156,10 @@ type readRequest struct {
 	lastFetchedEpoch int32
 	view             view
 	replica          int32 // who reads; negative for a consumer
+	logStart         int64 // where its log begins, of a replica
+	// entry is that of the fetch, follower that of its session; nil without one.
+	entry    *entry
+	follower *follower
 }
 
 // checkLeaderLocked says whether this broker may serve the partition to who
@@ -176,21 +188,22 @@ func (p *Partition) checkLeader(known int32) error {
 }
 
 // checkReader says whether this broker may serve the partition to a reader: a
-// consumer, or another broker that holds a replica.
-func (p *Partition) checkReader(r *readRequest) error {
+// consumer, or another broker that holds a replica. since is the leader epoch
+// from which on it leads without a break.
+func (p *Partition) checkReader(r *readRequest) (since int32, err error) {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	if err := p.checkLeaderLocked(r.leaderEpoch); err != nil {
-		return err
+		return 0, err
 	}
 	if r.replica < 0 || r.replica != p.m.cfg.BrokerID && slices.Contains(p.mu.replicas, r.replica) {
-		return nil
+		return p.mu.ledSince, nil
 	}
 	if r.leaderEpoch >= 0 {
 		// The reader may have heard of a reassignment that we have not.
-		return wire.CodeUnknownLeaderEpoch
+		return 0, wire.CodeUnknownLeaderEpoch
 	}
-	return wire.CodeNotLeaderOrFollower
+	return 0, wire.CodeNotLeaderOrFollower
 }
 
 // diverges compares the history of a reader, whose last batch is of an epoch,
@@ -209,28 +222,46 @@ func (p *Partition) diverges(r *readRequest, start, end int64) (*EpochEnd, error
 }
 
 // read finds what a reader may see; more reports that there are records at the
-// offset, whether or not they fit, or that the histories diverge.
+// offset, whether or not they fit, or that the histories diverge. What a
+// replica asks for tells how far it is.
 func (p *Partition) read(r readRequest, out *FetchedPartition) (more bool, err error) {
-	if err := p.checkReader(&r); err != nil {
+	since, err := p.checkReader(&r)
+	if err != nil {
 		return false, err
 	}
+	end := p.log().EndOffset()
+	more, err = p.readLog(r, end, out)
+	if r.replica < 0 || err != nil || out.Diverging != nil {
+		return more, err
+	}
+	f := isr.Fetch{Broker: r.replica, Offset: r.offset, LogStart: r.logStart, LeaderEnd: end}
+	if r.follower != nil && r.follower.broker == r.replica {
+		f.Pulse = &r.follower.pulse
+	}
+	p.fetched(f, since, r.entry)
+	out.HighWatermark = p.log().HighWatermark() // which may have risen by it
+	return more, nil
+}
+
+// readLog is read without its consequences. end is where the log ended before.
+func (p *Partition) readLog(r readRequest, end int64, out *FetchedPartition) (more bool, err error) {
 	out.HighWatermark, out.LogStart = p.log().HighWatermark(), p.log().StartOffset()
 	if out.LastStable, err = p.log().LastStableOffset(); err != nil {
 		return false, p.m.observe(err)
 	}
 	if r.lastFetchedEpoch >= 0 {
-		if out.Diverging, err = p.diverges(&r, out.LogStart, p.log().EndOffset()); err != nil || out.Diverging != nil {
+		if out.Diverging, err = p.diverges(&r, out.LogStart, end); err != nil || out.Diverging != nil {
 			return out.Diverging != nil, err
 		}
 	}
 	limit := out.HighWatermark
 	switch r.view {
 	case viewEnd:
-		limit = p.log().EndOffset()
+		limit = end
 	case viewStable:
 		limit = out.LastStable
 	}
-	if end := p.log().EndOffset(); r.offset > end || r.offset < out.LogStart {
+	if r.offset > end || r.offset < out.LogStart {
 		return false, &storage.OffsetError{Offset: r.offset, Start: out.LogStart, End: end}
 	}
 	if r.view == viewStable {
@@ -238,6 +269,9 @@ func (p *Partition) read(r readRequest, out *FetchedPartition) (more bool, err e
 	}
 	if r.offset >= limit {
 		return false, nil
+	}
+	if r.maxBytes <= 0 && !r.minOne {
+		return true, nil
 	}
 	out.Span, err = p.log().Read(r.offset, limit, r.maxBytes, r.minOne)
 	if err != nil {

@@ -125,6 +125,9 @@ func nextEpoch(e int32) int32 {
 // hold sessions used within evictAfter: the fetch then goes without.
 func (m *Manager) newSession(req *FetchRequest) *session {
 	s := &session{byID: req.ByID, used: m.env.Clock.Now(), entries: make(map[PartitionName]*entry, len(req.Partitions))}
+	if req.ReplicaID >= 0 {
+		s.set.follower = &follower{broker: req.ReplicaID}
+	}
 	s.epoch.Store(initialEpoch + 1)
 	var evicted *session
 	m.sessions.mu.Lock()

@@ -28,9 +28,10 @@ func (m *Manager) Stop() error {
 	m.each(func(p *Partition) {
 		p.mu.Lock()
 		p.mu.role = roleGone
+		p.resignLocked()
 		p.mu.Unlock()
 		p.failAcks(errStopping)
-		p.notify(urgent)
+		p.notify(urgent, nil)
 	})
 	var errs []error
 	for _, d := range m.dirs {

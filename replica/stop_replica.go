@@ -74,12 +74,13 @@ func (m *Manager) stop(s Stop, deleted map[*storage.Dir]bool) wire.Code {
 	} else {
 		p.mu.role, p.mu.isr = roleFollower, nil
 	}
+	p.resignLocked()
 	p.mu.Unlock()
 	if s.Delete {
 		m.drop(p)
 	}
 	p.failAcks(wire.CodeNotLeaderOrFollower)
-	p.notify(urgent)
+	p.notify(urgent, nil)
 	m.listener.Resigned(s.Topic, s.Partition, epoch, s.Delete)
 	if s.Delete {
 		return m.deleteLog(p.log(), deleted)

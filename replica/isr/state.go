@@ -31,6 +31,8 @@ type Leadership struct {
 	// ISR and Replicas hold broker ids, the leader's among them. The machine
 	// keeps the slices and does not change them.
 	ISR, Replicas []int32
+	// MinISR is min.insync.replicas of the topic.
+	MinISR int
 	// Start is where the log ended when this leader epoch began.
 	Start int64
 	// Kept says that this broker led in the epoch before, too: what it knows of
@@ -69,7 +71,7 @@ type Proposal struct {
 // State is one led partition.
 type State struct {
 	cfg    *Config
-	minISR int
+	minISR int // min.insync.replicas
 
 	leaderEpoch, partitionEpoch int32
 	start                       int64
@@ -80,14 +82,14 @@ type State struct {
 	end int64
 }
 
-// New returns the state of a partition that waits for Lead. minISR is
-// min.insync.replicas of its topic.
-func New(cfg *Config, minISR int) *State { return &State{cfg: cfg, minISR: minISR} }
+// New returns the state of a partition that waits for Lead. The caller keeps cfg
+// as it is.
+func New(cfg *Config) *State { return &State{cfg: cfg} }
 
 // Lead begins a leader epoch. What was on its way to the controller is
 // forgotten: its answer would be about another epoch.
 func (s *State) Lead(now Time, l Leadership, m Marks) Effects {
-	s.leaderEpoch, s.partitionEpoch, s.start = l.LeaderEpoch, l.PartitionEpoch, l.Start
+	s.leaderEpoch, s.partitionEpoch, s.start, s.minISR = l.LeaderEpoch, l.PartitionEpoch, l.Start, l.MinISR
 	s.replicas, s.isr, s.pending, s.end = l.Replicas, l.ISR, nil, m.End
 	old := s.followers
 	s.followers = make([]follower, 0, max(len(l.Replicas)-1, 0))

@@ -75,6 +75,7 @@ type story struct {
 	dead   []int32
 	pulses map[int32]*Pulse
 	sent   *Proposal
+	min    int
 	args   map[string]string
 	out    bytes.Buffer
 }
@@ -82,7 +83,7 @@ type story struct {
 func newStory(t *testing.T) *story {
 	s := &story{t: t, pulses: map[int32]*Pulse{}}
 	s.cfg = Config{Self: 1, MaxLag: 30 * time.Second, Alive: func(id int32) bool { return !slices.Contains(s.dead, id) }}
-	s.s = New(&s.cfg, 1)
+	s.s, s.min = New(&s.cfg), 1
 	return s
 }
 
@@ -109,13 +110,14 @@ func (s *story) line(line string) {
 	}
 	switch words[0] {
 	case "min-isr":
-		s.effects(s.s.SetMinISR(s.now, int(s.number(words[1])), s.marks))
+		s.min = int(s.number(words[1]))
+		s.effects(s.s.SetMinISR(s.now, s.min, s.marks))
 	case "log":
 		s.marks = Marks{End: s.number(s.args["end"]), High: s.number(s.args["high"])}
 	case "lead":
 		_, kept := s.args["kept"]
 		s.effects(s.s.Lead(s.now, Leadership{LeaderEpoch: int32(s.number(s.args["epoch"])), PartitionEpoch: int32(s.number(s.args["v"])),
-			ISR: s.brokers("isr"), Replicas: s.brokers("replicas"), Start: s.marks.End, Kept: kept}, s.marks))
+			ISR: s.brokers("isr"), Replicas: s.brokers("replicas"), MinISR: s.min, Start: s.marks.End, Kept: kept}, s.marks))
 	case "append":
 		s.marks.End += s.number(words[1])
 		s.effects(s.s.Appended(s.now, s.marks))
@@ -230,4 +232,6 @@ func (s *story) brokers(key string) []int32 {
 	return out
 }
 
-func list(ids []int32) string { return strings.Trim(strings.ReplaceAll(fmt.Sprint(ids), " ", ","), "[]") }
+func list(ids []int32) string {
+	return strings.Trim(strings.ReplaceAll(fmt.Sprint(ids), " ", ","), "[]")
+}
