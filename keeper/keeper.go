@@ -82,7 +82,7 @@ func Start(ctx context.Context, cfg Config, e env.Env, log *slog.Logger) (*Keepe
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("keeper: %w", err), k.unbind(), dir.close())
 	}
-	k.launch(l, w)
+	k.launch(context.WithoutCancel(ctx), l, w)
 	select {
 	case <-k.ready:
 		return k, nil
@@ -121,9 +121,9 @@ func (k *Keeper) unbind() error {
 	return errors.Join(errs...)
 }
 
-// launch starts all goroutines.
-func (k *Keeper) launch(l *loop, w *logWriter) {
-	k.outer = run.NewGroup(context.Background())
+// launch starts all goroutines; ctx carries their labels and never ends.
+func (k *Keeper) launch(ctx context.Context, l *loop, w *logWriter) {
+	k.outer = run.NewGroup(ctx)
 	k.group = run.NewGroup(k.outer.Context())
 	k.group.Go("keeper-loop", l.run)
 	k.group.Go("keeper-log", w.run)

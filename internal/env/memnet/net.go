@@ -17,7 +17,9 @@ import (
 
 // Net is an env.Net in memory. The zero value is not usable; call New.
 type Net struct {
-	mu struct {
+	clock env.Clock // nil, as delay, without delays
+	delay Delay
+	mu    struct {
 		sync.Mutex
 		listeners map[netip.AddrPort]*listener
 		conns     map[*conn]struct{} // both ends
@@ -98,16 +100,38 @@ func (n *Net) Dial(ctx context.Context, network, address string) (net.Conn, erro
 	if err := ctx.Err(); err != nil {
 		return nil, context.Cause(ctx)
 	}
-	refused := &net.OpError{Op: "dial", Net: network, Addr: net.TCPAddrFromAddrPort(addr), Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
+	there := net.TCPAddrFromAddrPort(addr)
+	if err := n.travel(ctx, anybody, there); err != nil {
+		return nil, err
+	}
+	c, err := n.connect(addr.Addr(), addr)
+	if err := n.travel(ctx, there, anybody); err != nil {
+		if c != nil {
+			_ = c.Close() // nobody waits for it any more
+		}
+		return nil, err
+	}
+	if err != nil {
+		return nil, &net.OpError{Op: "dial", Net: network, Addr: there, Err: err}
+	}
+	return c, nil
+}
+
+// anybody is an end that has no address yet.
+var anybody net.Addr = &net.TCPAddr{}
+
+// connect makes a connection from a host to a listener.
+func (n *Net) connect(from netip.Addr, addr netip.AddrPort) (net.Conn, error) {
+	refused := os.NewSyscallError("connect", syscall.ECONNREFUSED)
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	l := n.mu.listeners[addr]
 	if l == nil {
 		return nil, refused
 	}
-	here := net.TCPAddrFromAddrPort(netip.AddrPortFrom(addr.Addr(), n.portLocked()))
+	here := net.TCPAddrFromAddrPort(netip.AddrPortFrom(from, n.portLocked()))
 	there := net.TCPAddrFromAddrPort(addr)
-	a, b := net.Pipe()
+	a, b := n.pair(here, there)
 	client, server := &conn{Conn: a, net: n, local: here, remote: there}, &conn{Conn: b, net: n, local: there, remote: here}
 	select {
 	case l.queue <- server:
@@ -171,7 +195,7 @@ func (c *conn) as(op string, err error) error {
 		err = os.NewSyscallError(op, syscall.ECONNRESET)
 	case errors.Is(err, io.EOF):
 		return err
-	default:
+	default: // the other end has gone
 		err = os.NewSyscallError(op, syscall.EPIPE)
 	}
 	return &net.OpError{Op: op, Net: "tcp", Source: c.local, Addr: c.remote, Err: err}
