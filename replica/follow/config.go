@@ -46,13 +46,14 @@ type Peer interface {
 	Close() error
 }
 
-// Throttle is the follower's side of replication quotas. Partitions in sync are
-// never held back: it would only throw them out of the ISR.
+// Throttle is the follower's side of replication quotas; *quota.Replication is
+// one. Partitions in sync are never held back: it would only throw them out of
+// the ISR.
 type Throttle interface {
+	// Throttled reports whether a partition is one of those that are limited.
+	Throttled(topic string, partition int32) bool
 	// Exceeded reports that more came lately than the rate allows.
-	Exceeded() bool
-	// Limits reports whether a partition is one of those that are limited.
-	Limits(topic string, partition int32) bool
-	// Record notes bytes that came for a limited partition.
-	Record(bytes int)
+	Exceeded(now time.Time) bool
+	// Record notes bytes that came for a throttled partition.
+	Record(now time.Time, bytes int)
 }

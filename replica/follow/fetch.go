@@ -86,8 +86,8 @@ func (t *fetcher) grow(p *part, data *wire.FetchResponsePartitionData) {
 	at, err := p.Replica.Append(Fetched{
 		Offset: end, Records: data.Records.Bytes, HighWatermark: data.HighWatermark, LogStart: data.LogStartOffset,
 	})
-	if quota := t.set.cfg.Throttle; size > 0 && quota != nil && quota.Limits(p.Topic, p.Index) {
-		quota.Record(size)
+	if quota := t.set.cfg.Throttle; size > 0 && quota != nil && quota.Throttled(p.Topic, p.Index) {
+		quota.Record(t.clock.Now(), size)
 	}
 	if t.refused(p, err) {
 		return

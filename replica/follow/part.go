@@ -215,12 +215,15 @@ func (t *fetcher) refused(p *part, err error) bool {
 // that no longer are.
 func (t *fetcher) throttle() {
 	quota := t.set.cfg.Throttle
-	if quota == nil || t.held == 0 && !quota.Exceeded() {
+	if quota == nil {
 		return
 	}
-	exceeded := quota.Exceeded()
+	exceeded := quota.Exceeded(t.clock.Now())
+	if t.held == 0 && !exceeded {
+		return
+	}
 	for _, p := range t.parts.behind {
-		switch hold := exceeded && quota.Limits(p.Topic, p.Index); {
+		switch hold := exceeded && quota.Throttled(p.Topic, p.Index); {
 		case hold && p.stage == stageFetching:
 			t.leave(p)
 			t.parts.enter(p, stageHeld)

@@ -399,21 +399,21 @@ func (q *quota) set(exceeded bool, limits string) {
 }
 
 // Exceeded implements Throttle.
-func (q *quota) Exceeded() bool {
+func (q *quota) Exceeded(time.Time) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.mu.exceeded
 }
 
-// Limits implements Throttle.
-func (q *quota) Limits(topic string, partition int32) bool {
+// Throttled implements Throttle.
+func (q *quota) Throttled(topic string, partition int32) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return slices.Contains(strings.Split(q.mu.limits, ","), Partition{topic, partition}.String())
 }
 
 // Record implements Throttle.
-func (q *quota) Record(bytes int) {
+func (q *quota) Record(_ time.Time, bytes int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.mu.bytes += bytes
