@@ -33,6 +33,7 @@ func registry() map[wire.Key]serve {
 		wire.KeyCreatePartitions:     typed((*Broker).createPartitions),
 		wire.KeyAllocateProducerIDs:  typed((*Broker).allocateProducerIDs),
 		wire.KeyControlledShutdown:   typed((*Broker).controlledShutdown),
+		wire.KeyAlterPartition:       typed((*Broker).alterPartition),
 
 		wire.KeyFindCoordinator: typed((*Broker).findCoordinator),
 		wire.KeyJoinGroup:       typed((*Broker).joinGroup),
