@@ -91,6 +91,7 @@ func (n *Node) configChanged(ctx context.Context, data []byte) error {
 			return err
 		}
 		n.replicas.UpdateAll()
+		n.replicas.SetFetchers(int(n.settings.Broker().Int("num.replica.fetchers")))
 		if after := n.settings.Broker().Bool("unclean.leader.election.enable"); after != before {
 			n.controller.UncleanDefault(after)
 		}

@@ -2,6 +2,8 @@ package replica
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -13,8 +15,10 @@ import (
 
 	"github.com/gregor-mq/gregor/internal/env"
 	"github.com/gregor-mq/gregor/internal/env/memfs"
+	"github.com/gregor-mq/gregor/internal/rpc"
 	"github.com/gregor-mq/gregor/metadata"
 	"github.com/gregor-mq/gregor/record"
+	"github.com/gregor-mq/gregor/replica/follow"
 	"github.com/gregor-mq/gregor/storage"
 	"github.com/gregor-mq/gregor/storage/producer"
 	"github.com/gregor-mq/gregor/wire"
@@ -92,12 +96,24 @@ func openStand(t testing.TB, e env.Env, fs *memfs.FS, paths ...string) *stand {
 	s.cfg = Config{
 		BrokerID: me, SessionSlots: 3, RetentionInterval: time.Minute, TaskDelay: time.Second,
 		CheckpointInterval: time.Minute, WatermarkInterval: 5 * time.Second,
+		Follow: FollowConfig{Config: follow.Config{Backoff: time.Second, Dial: unreachable}},
 		MaxLag: 30 * time.Second, Controller: s.brain,
 		Topic: func(string) TopicConfig { c := s.topic; return TopicConfig{Storage: &c, MinISR: s.min} },
 	}
 	s.renew()
 	return s
 }
+
+// unreachable is a broker that does not answer.
+func unreachable(string, string) follow.Peer { return silent{} }
+
+type silent struct{}
+
+// Do implements follow.Peer.
+func (silent) Do(context.Context, *rpc.Call) error { return errors.New("nobody there") }
+
+// Close implements follow.Peer.
+func (silent) Close() error { return nil }
 
 // renew makes the manager from cfg.
 func (s *stand) renew() {

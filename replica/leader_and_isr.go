@@ -17,6 +17,7 @@ func (m *Manager) LeaderAndIsr(req *wire.LeaderAndIsrRequest) *wire.LeaderAndIsr
 	if resp.ErrorCode = m.admit(req.ControllerEpoch, req.BrokerEpoch); resp.ErrorCode != wire.CodeNone {
 		return resp
 	}
+	defer m.handOver()
 	for i := range req.TopicStates {
 		t := &req.TopicStates[i]
 		errs := wire.LeaderAndIsrResponseTopicError{TopicID: t.TopicID}
@@ -75,7 +76,8 @@ func (m *Manager) takeOver(topic string, id wire.UUID, s *wire.LeaderAndIsrReque
 	}
 	if idOnly {
 		p.setTopicID(id)
-		m.put(p, id)
+		m.put(p, p.topicID())
+		m.retarget(p, id, s)
 		return wire.CodeNone
 	}
 	resigned, err := p.assume(m, id, s)
@@ -94,6 +96,7 @@ func (m *Manager) takeOver(topic string, id wire.UUID, s *wire.LeaderAndIsrReque
 	} else {
 		m.listener.Resigned(topic, s.PartitionIndex, s.LeaderEpoch, false)
 	}
+	m.retarget(p, id, s)
 	p.notify(urgent, nil)
 	return wire.CodeNone
 }
@@ -119,7 +122,8 @@ func (m *Manager) partition(key partitionKey) (*Partition, error) {
 }
 
 // codeNewID is judge's word for a state that only tells the topic's id, as an
-// upgraded controller does; it never leaves the package.
+// upgraded controller does, or that there is none any more, as one that was
+// taken back does to followers; it never leaves the package.
 const codeNewID wire.Code = -1000
 
 // judge says whether a new state is newer than what the partition has.
@@ -136,14 +140,19 @@ func (p *Partition) judge(id wire.UUID, s *wire.LeaderAndIsrRequestPartitionStat
 		return wire.CodeNone
 	case s.LeaderEpoch == p.mu.leaderEpoch && p.mu.id == none && id != none:
 		return codeNewID
+	case s.LeaderEpoch == p.mu.leaderEpoch && p.mu.id != none && id == none && s.Leader != p.m.cfg.BrokerID:
+		return codeNewID
 	}
 	return wire.CodeStaleControllerEpoch
 }
 
+// setTopicID gives a partition its topic's id, which it keeps for good.
 func (p *Partition) setTopicID(id wire.UUID) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.mu.id = id
+	if id != (wire.UUID{}) {
+		p.mu.id = id
+	}
 }
 
 // attachLog gives a partition the log found on disk, or a new one in the
@@ -240,6 +249,7 @@ func (p *Partition) becomeOffline(m *Manager) {
 	p.mu.Unlock()
 	p.failAcks(wire.CodeKafkaStorageError)
 	p.notify(urgent, nil)
+	m.unfollow(p)
 	if was == roleLeader {
 		m.listener.Resigned(p.key.topic, p.key.index, epoch, false)
 	}

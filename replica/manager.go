@@ -33,6 +33,8 @@ type Config struct {
 	// MaxLag is replica.lag.time.max.ms: how long a follower may lag before it
 	// is out of sync.
 	MaxLag time.Duration
+	// Follow says how partitions are copied from their leaders.
+	Follow FollowConfig
 	// Controller hears of changes of the in-sync replicas.
 	Controller Controller
 	// Topic returns the effective configuration of a topic.
@@ -83,6 +85,7 @@ type Manager struct {
 	// replication is what all led partitions have in common.
 	replication isr.Config
 	isrChanges  isrChanges
+	followers   followers
 
 	// control orders LeaderAndIsr and StopReplica requests.
 	control         sync.Mutex
@@ -140,6 +143,7 @@ func New(cfg Config, dirs []*storage.Dir, cache *metadata.Cache, listener Listen
 	}
 	m.flushes = run.NewInbox[*storage.Log](maxQueued)
 	m.deletions = run.NewInbox[deletion](maxQueued)
+	m.initFollowers()
 	m.controllerEpoch.Store(-1)
 	m.brokerEpoch.Store(-1)
 	return m
@@ -303,4 +307,5 @@ func (m *Manager) Start(ctx context.Context) {
 	m.group.Go("log-deletion", m.deletionLoop)
 	m.group.Go("isr-changes", m.isrChangeLoop)
 	m.group.Go("isr-lag", m.lagLoop)
+	m.followers.fetchers.Start(m.group.Context())
 }

@@ -25,6 +25,7 @@ func (m *Manager) Stop() error {
 	m.control.Lock() // a last LeaderAndIsr ends first, and none follows
 	defer m.control.Unlock()
 	m.stopped = true
+	m.followers.fetchers.Stop()
 	m.each(func(p *Partition) {
 		p.mu.Lock()
 		p.mu.role = roleGone

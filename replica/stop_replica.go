@@ -3,6 +3,7 @@ package replica
 import (
 	"time"
 
+	"github.com/gregor-mq/gregor/metadata"
 	"github.com/gregor-mq/gregor/storage"
 	"github.com/gregor-mq/gregor/wire"
 )
@@ -31,6 +32,7 @@ func (m *Manager) StopReplica(controllerEpoch int32, brokerEpoch int64, stops []
 		return code, nil
 	}
 	codes := make([]wire.Code, len(stops))
+	defer m.handOver()
 	deleted := map[*storage.Dir]bool{}
 	for i, s := range stops {
 		codes[i] = m.stop(s, deleted)
@@ -69,6 +71,8 @@ func (m *Manager) stop(s Stop, deleted map[*storage.Dir]bool) wire.Code {
 		return wire.CodeFencedLeaderEpoch
 	}
 	epoch := p.mu.leaderEpoch
+	p.mu.leader = metadata.NoLeader
+	m.followers.end = append(m.followers.end, p.followed())
 	if s.Delete {
 		p.mu.role = roleGone
 	} else {

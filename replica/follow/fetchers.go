@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/gregor-mq/gregor/internal/env"
 	"github.com/gregor-mq/gregor/internal/run"
@@ -52,9 +53,14 @@ type assigned struct {
 
 const unknownLag int64 = -1
 
+// minBackoff keeps a fetcher from turning in circles when the configured
+// back-off is 0, which Kafka allows.
+const minBackoff = time.Millisecond
+
 // New returns fetchers that wait for Start.
 func New(cfg Config, e env.Env, log *slog.Logger) *Fetchers {
 	f := &Fetchers{cfg: cfg, versions: versionsOf(cfg.Protocol), env: e, log: log}
+	f.cfg.Backoff = max(cfg.Backoff, minBackoff)
 	f.mu.count = max(cfg.Fetchers, 1)
 	f.mu.running, f.mu.assigned = map[source]*fetcher{}, map[Partition]*assigned{}
 	return f
