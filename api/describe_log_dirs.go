@@ -27,7 +27,7 @@ func (b *Broker) describeLogDirs(c *context, req *wire.DescribeLogDirsRequest) {
 				out.Topics = append(out.Topics, wire.DescribeLogDirsResponseTopic{Name: r.Topic})
 			}
 			t := &out.Topics[len(out.Topics)-1]
-			t.Partitions = append(t.Partitions, wire.DescribeLogDirsResponsePartition{PartitionIndex: r.Partition, PartitionSize: r.Size, OffsetLag: r.Lag})
+			t.Partitions = append(t.Partitions, wire.DescribeLogDirsResponsePartition{PartitionIndex: r.Partition, PartitionSize: r.Size, OffsetLag: r.Lag, IsFutureKey: r.IsFuture})
 		}
 		resp.Results = append(resp.Results, out)
 	}

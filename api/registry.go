@@ -26,6 +26,7 @@ func registry() map[wire.Key]serve {
 		wire.KeyInitProducerID:       typed((*Broker).initProducerID),
 		wire.KeyOffsetForLeaderEpoch: typed((*Broker).offsetForLeaderEpoch),
 		wire.KeyDescribeLogDirs:      typed((*Broker).describeLogDirs),
+		wire.KeyAlterReplicaLogDirs:  typed((*Broker).alterReplicaLogDirs),
 		wire.KeyDescribeCluster:      typed((*Broker).describeCluster),
 		wire.KeyDescribeProducers:    typed((*Broker).describeProducers),
 		wire.KeyCreateTopics:         typed((*Broker).createTopics),

@@ -13,7 +13,7 @@ func (n *Node) following(b *config.Broker) replica.FollowConfig {
 		Protocol: b.Protocol, Fetchers: int(b.Int("num.replica.fetchers")),
 		MaxWait: b.Millis("replica.fetch.wait.max.ms"), MinBytes: b.Int("replica.fetch.min.bytes"),
 		MaxBytes: b.Int("replica.fetch.response.max.bytes"), PartitionBytes: b.Int("replica.fetch.max.bytes"),
-		Backoff: b.Millis("replica.fetch.backoff.ms"),
+		Backoff: b.Millis("replica.fetch.backoff.ms"), Throttle: n.settings.throttles.follower,
 		Dial: func(address, clientID string) follow.Peer {
 			return rpc.New(n.group.Context(), rpc.Config{
 				Address: address, ClientID: clientID, Timeout: b.Millis("replica.socket.timeout.ms"),

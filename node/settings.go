@@ -14,8 +14,9 @@ import (
 // settings is the configuration in force: what the process was started with,
 // and what /config/brokers and /config/topics say on top.
 type settings struct {
-	log     *slog.Logger
-	current atomic.Pointer[config.Broker]
+	log       *slog.Logger
+	throttles throttles // are told of every change
+	current   atomic.Pointer[config.Broker]
 	// plain is a topic without overrides; one value for all of them.
 	plain atomic.Pointer[topicSettings]
 
@@ -36,7 +37,7 @@ type topicSettings struct {
 }
 
 func newSettings(b *config.Broker, log *slog.Logger) *settings {
-	s := &settings{log: log}
+	s := &settings{log: log, throttles: newThrottles(b)}
 	s.mu.topics = map[string]*topicSettings{}
 	s.install(b)
 	return s
@@ -53,11 +54,14 @@ func (s *settings) setID(id int32) {
 // caller holds change, but for the first time.
 func (s *settings) install(b *config.Broker) {
 	s.current.Store(b)
+	s.throttles.limit(b)
 	s.plain.Store(s.derive(b, nil))
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for name, t := range s.mu.topics {
-		s.mu.topics[name] = s.derive(b, t.overrides)
+		t = s.derive(b, t.overrides)
+		s.mu.topics[name] = t
+		s.throttles.topic(name, t.topic, b.ID)
 	}
 }
 
@@ -103,8 +107,10 @@ func (s *settings) setTopic(name string, overrides map[string]string) {
 	defer s.mu.Unlock()
 	if t == nil {
 		delete(s.mu.topics, name)
+		s.throttles.forget(name)
 		return
 	}
+	s.throttles.topic(name, t.topic, s.Broker().ID)
 	s.mu.topics[name] = t
 }
 

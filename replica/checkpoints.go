@@ -63,7 +63,15 @@ func (m *Manager) writeCheckpoints(d *storage.Dir, names ...storage.Checkpoint) 
 	}
 	m.checkpoints.Lock()
 	defer m.checkpoints.Unlock()
-	logs := m.logsOf(d)
+	err := tell(d, m.logsOf(d), names...)
+	if err != nil {
+		m.log.Error("cannot write checkpoints", "dir", d.Path(), "error", m.observe(err))
+	}
+	return err
+}
+
+// tell writes checkpoints of a directory that holds these logs.
+func tell(d *storage.Dir, logs []*storage.Log, names ...storage.Checkpoint) error {
 	entries := make([]checkpoint.Offset, 0, len(logs))
 	var errs []error
 	for _, name := range names {
@@ -74,22 +82,20 @@ func (m *Manager) writeCheckpoints(d *storage.Dir, names ...storage.Checkpoint) 
 				entries = append(entries, checkpoint.Offset{Topic: tp.Topic, Partition: tp.Partition, Offset: offset})
 			}
 		}
-		if err := d.WriteCheckpoint(name, entries); err != nil {
-			m.log.Error("cannot write a checkpoint", "dir", d.Path(), "file", string(name), "error", m.observe(err))
-			errs = append(errs, err)
-		}
+		errs = append(errs, d.WriteCheckpoint(name, entries))
 	}
 	return errors.Join(errs...)
 }
 
-// logsOf lists the logs of a directory in name order.
+// logsOf lists the logs of a directory in name order, copies of replicas that
+// move there among them.
 func (m *Manager) logsOf(d *storage.Dir) []*storage.Log {
 	var logs []*storage.Log
 	m.mu.RLock()
 	for _, t := range m.mu.topics {
 		for _, p := range t {
-			if p.log().Dir() == d {
-				logs = append(logs, p.log())
+			if l := p.log(); l.Dir() == d {
+				logs = append(logs, l)
 			}
 		}
 	}
@@ -99,6 +105,11 @@ func (m *Manager) logsOf(d *storage.Dir) []*storage.Log {
 		}
 	}
 	m.mu.RUnlock()
+	m.moves.each(func(l *storage.Log) {
+		if l.Dir() == d {
+			logs = append(logs, l)
+		}
+	})
 	slices.SortFunc(logs, func(a, b *storage.Log) int {
 		x, y := a.Partition(), b.Partition()
 		return cmp.Or(cmp.Compare(x.Topic, y.Topic), cmp.Compare(x.Partition, y.Partition))

@@ -18,8 +18,11 @@ type ReplicaDescription struct {
 	Topic     string
 	Partition int32
 	Size      int64 // bytes of all segments
-	// Lag is how many offsets a replica is behind the watermark; 0 for a leader.
+	// Lag is how many offsets a replica is behind the watermark, 0 for a leader; of
+	// a copy, how many it is behind its log, -1 when that is not known.
 	Lag int64
+	// IsFuture says that it is the copy of a replica that moves here.
+	IsFuture bool
 }
 
 // DescribeDirs lists the directories and the replicas in them that want asks
@@ -27,10 +30,10 @@ type ReplicaDescription struct {
 func (m *Manager) DescribeDirs(want func(topic string, partition int32) bool) []DirDescription {
 	var out []DirDescription
 	for _, d := range m.cfg.Missing {
-		out = append(out, DirDescription{Path: d.Path, Err: d.Err, TotalBytes: -1, UsableBytes: -1})
+		out = append(out, DirDescription{Path: absolute(d.Path), Err: d.Err, TotalBytes: -1, UsableBytes: -1})
 	}
 	for _, d := range m.dirs {
-		desc := DirDescription{Path: d.Path(), TotalBytes: -1, UsableBytes: -1}
+		desc := DirDescription{Path: absolute(d.Path()), TotalBytes: -1, UsableBytes: -1}
 		if err := d.Failed(); err != nil {
 			desc.Err = err
 			out = append(out, desc)
@@ -42,11 +45,23 @@ func (m *Manager) DescribeDirs(want func(topic string, partition int32) bool) []
 		for _, l := range m.logsOf(d) {
 			tp := l.Partition()
 			if want == nil || want(tp.Topic, tp.Partition) {
-				desc.Replicas = append(desc.Replicas, ReplicaDescription{
-					Topic: tp.Topic, Partition: tp.Partition, Size: l.Size(), Lag: max(0, l.HighWatermark()-l.EndOffset())})
+				desc.Replicas = append(desc.Replicas, m.describeLog(l))
 			}
 		}
 		out = append(out, desc)
+	}
+	return out
+}
+
+func (m *Manager) describeLog(l *storage.Log) ReplicaDescription {
+	tp := l.Partition()
+	out := ReplicaDescription{Topic: tp.Topic, Partition: tp.Partition, Size: l.Size(), Lag: max(0, l.HighWatermark()-l.EndOffset())}
+	if out.IsFuture = l.Kind() == storage.Future; !out.IsFuture {
+		return out
+	}
+	out.Lag = -1
+	if p := m.lookup(tp.Topic, tp.Partition); p != nil && p.log().Dir().Failed() == nil {
+		out.Lag = p.log().EndOffset() - l.EndOffset()
 	}
 	return out
 }
@@ -74,6 +89,11 @@ func (m *Manager) update(want func(topic string) bool) {
 		cfg := m.cfg.Topic(p.key.topic)
 		p.log().SetConfig(cfg.Storage)
 		p.setMinISR(cfg.MinISR) // a lower one may let the watermark go on
+	})
+	m.moves.each(func(l *storage.Log) {
+		if topic := l.Partition().Topic; want(topic) {
+			l.SetConfig(m.cfg.Topic(topic).Storage)
+		}
 	})
 	m.mu.RLock()
 	defer m.mu.RUnlock()

@@ -82,6 +82,7 @@ func (m *Manager) takeOver(topic string, id wire.UUID, s *wire.LeaderAndIsrReque
 	}
 	resigned, err := p.assume(m, id, s)
 	m.put(p, p.topicID())
+	m.resumeMove(p)
 	if err != nil {
 		m.log.Error("cannot take over a partition", "topic", topic, "partition", s.PartitionIndex, "error", m.observe(err))
 		p.becomeOffline(m)
@@ -163,7 +164,7 @@ func (m *Manager) attachLog(p *Partition, id wire.UUID, isNew bool) error {
 		l = m.unclaimedLog(p.key)
 	}
 	if l == nil {
-		dir, err := m.chooseDir(isNew)
+		dir, err := m.placeFor(p.key, isNew)
 		if err != nil {
 			return err
 		}

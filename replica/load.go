@@ -36,6 +36,7 @@ func (m *Manager) Load(ctx context.Context, recoveryThreads int) error {
 	if live == 0 {
 		return fmt.Errorf("no log directory can be used: %w", errors.Join(offline...))
 	}
+	m.settleMoves()
 	return nil
 }
 
@@ -47,6 +48,7 @@ func (m *Manager) loadDir(ctx context.Context, d *storage.Dir, threads int) erro
 	if err != nil {
 		return err
 	}
+	refuseDoubles(parts)
 	o := opener{m: m, dir: d, parts: parts, logs: make([]*storage.Log, len(parts)),
 		points: m.checkpoint(d, storage.RecoveryPoints), starts: m.checkpoint(d, storage.LogStarts), marks: m.checkpoint(d, storage.HighWatermarks)}
 	if d.WasClean() {
@@ -91,7 +93,7 @@ func (o *opener) run(ctx context.Context) error {
 			return nil
 		}
 		part := o.parts[i]
-		if part.Kind != storage.Current {
+		if part.Kind != storage.Current && part.Kind != storage.Future {
 			continue
 		}
 		tp := part.TopicPartition
@@ -115,19 +117,13 @@ func (m *Manager) adopt(d *storage.Dir, parts []storage.PartitionDir, logs []*st
 	defer m.mu.Unlock()
 	for i, part := range parts {
 		if l := logs[i]; l != nil {
-			if other, twice := m.mu.unclaimed[partitionKey{part.Topic, part.Partition}]; twice {
-				return fmt.Errorf("partition %s has two directories, %s and %s: move one away", part.TopicPartition, other.Path(), l.Path())
+			if err := m.adoptLog(part.Kind, l); err != nil {
+				return err
 			}
 		}
-	}
-	for i, part := range parts {
 		if part.Kind == storage.Deleted {
 			// A full inbox leaves the directory for the next start.
 			_ = m.deletions.TryPut(deletion{dir: d, part: part, at: m.env.Clock.Now()})
-		}
-		if l := logs[i]; l != nil {
-			m.mu.unclaimed[partitionKey{part.Topic, part.Partition}] = l
-			m.logCount[d]++
 		}
 	}
 	m.mu.loaded[d] = true

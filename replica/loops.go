@@ -30,6 +30,7 @@ func every(ctx context.Context, clock env.Clock, delay, interval time.Duration, 
 func (m *Manager) retentionLoop(ctx context.Context) error {
 	return every(ctx, m.env.Clock, m.cfg.TaskDelay, m.cfg.RetentionInterval, func() {
 		m.each(m.retain)
+		m.moves.each(m.retainCopy)
 		for _, d := range m.dirs {
 			if d.Failed() == nil {
 				d.CloseIdle()

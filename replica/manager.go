@@ -39,6 +39,8 @@ type Config struct {
 	Controller Controller
 	// Topic returns the effective configuration of a topic.
 	Topic func(topic string) TopicConfig
+	// Moves is about moves between log directories.
+	Moves MoveConfig
 	// Missing are the entries of log.dirs that could not be opened. A partition
 	// that is not new may lie there, so it is not made again elsewhere.
 	Missing []MissingDir
@@ -80,6 +82,7 @@ type Manager struct {
 	listener Listener
 	group    *run.Group
 	sessions sessions
+	moves    moves
 	began    time.Time // what the time of replication counts from
 
 	// replication is what all led partitions have in common.
@@ -141,6 +144,7 @@ func New(cfg Config, dirs []*storage.Dir, cache *metadata.Cache, listener Listen
 	for _, d := range dirs {
 		m.moved[d] = new(atomic.Bool)
 	}
+	m.moves.init(dirs)
 	m.flushes = run.NewInbox[*storage.Log](maxQueued)
 	m.deletions = run.NewInbox[deletion](maxQueued)
 	m.initFollowers()
@@ -272,6 +276,7 @@ func (m *Manager) takeOffline() {
 			p.becomeOffline(m)
 		}
 	})
+	m.abandonMoves()
 	m.offline.Lock()
 	defer m.offline.Unlock()
 	live := len(m.dirs)
@@ -305,6 +310,9 @@ func (m *Manager) Start(ctx context.Context) {
 		m.group.Go("log-flush-aged", m.flushAgedLoop)
 	}
 	m.group.Go("log-deletion", m.deletionLoop)
+	for _, d := range m.dirs {
+		m.group.Go("log-move", m.moveLoop(d))
+	}
 	m.group.Go("isr-changes", m.isrChangeLoop)
 	m.group.Go("isr-lag", m.lagLoop)
 	m.followers.fetchers.Start(m.group.Context())

@@ -87,6 +87,7 @@ func (m *Manager) stop(s Stop, deleted map[*storage.Dir]bool) wire.Code {
 	p.notify(urgent, nil)
 	m.listener.Resigned(s.Topic, s.Partition, epoch, s.Delete)
 	if s.Delete {
+		m.dropMove(p.key, deleted)
 		return m.deleteLog(p.log(), deleted)
 	}
 	return wire.CodeNone
@@ -97,6 +98,9 @@ func (m *Manager) stop(s Stop, deleted map[*storage.Dir]bool) wire.Code {
 func (m *Manager) stopUnclaimed(s Stop, deleted map[*storage.Dir]bool) wire.Code {
 	key := partitionKey{s.Topic, s.Partition}
 	l := m.unclaimedLog(key)
+	if s.Delete {
+		m.dropMove(key, deleted)
+	}
 	if l == nil || !s.Delete {
 		return wire.CodeNone
 	}
