@@ -145,12 +145,16 @@ func (l *Log) writeLocked(data []byte, items []item, cfg *Config) error {
 		s.firstTime = items[0].h.maxTime
 	}
 	l.tail.Load().publish(l, places, at)
+	// Readers see them: from here on an error cannot be this request's alone.
 	for i := range items {
 		if err := s.note(&items[i].h, int64(cfg.IndexIntervalBytes)); err != nil {
-			return err
+			return l.fail("append to", err)
 		}
 	}
-	return l.takeInLocked(s, items)
+	if err := l.takeInLocked(s, items); err != nil {
+		return l.fail("append to", err)
+	}
+	return nil
 }
 
 // takeInLocked brings producers and transactions up to date with batches that

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -171,7 +172,7 @@ func (d *Dir) ReadCheckpoint(name Checkpoint) (map[TopicPartition]int64, error) 
 func (d *Dir) WriteCheckpoint(name Checkpoint, entries []checkpoint.Offset) error {
 	d.checkpointMu.Lock()
 	defer d.checkpointMu.Unlock()
-	return d.try("write "+string(name), func() error {
+	return d.attempt("write "+string(name), func() error {
 		return d.writeAtomic(filepath.Join(d.path, string(name)), checkpoint.AppendOffsets(nil, entries), true)
 	})
 }
@@ -223,4 +224,18 @@ func (d *Dir) try(op string, f func() error) error {
 		return d.fail(op, err)
 	}
 	return nil
+}
+
+// attempt is try for an f that can be called again when no descriptor was left.
+func (d *Dir) attempt(op string, f func() error) error {
+	var exhaustion error
+	err := d.try(op, func() error {
+		err := f()
+		if noDescriptor(err) {
+			exhaustion = fmt.Errorf("%s in %s: %w", op, d.path, exhausted(err))
+			return nil
+		}
+		return err
+	})
+	return cmp.Or(err, exhaustion)
 }

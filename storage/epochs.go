@@ -23,7 +23,7 @@ func (l *Log) ensureEpochsLocked() error {
 		return err
 	}
 	if err := l.loadEpochsLocked(); err != nil {
-		return l.fail("load epochs of", err)
+		return l.failUnchanged("load epochs of", err)
 	}
 	l.epochs.TruncateEnd(l.end.Load())
 	l.epochs.TruncateStart(l.start.Load())

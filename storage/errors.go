@@ -16,7 +16,8 @@ var (
 	// ErrClosed: the log was closed, deleted or moved away.
 	ErrClosed = errors.New("log is closed")
 	// ErrExhausted: no descriptor or memory was left to open a file (56). The
-	// request had changed nothing, and the disk is well.
+	// disk is well, and trying again is safe; what a Flush was to make durable may
+	// be in the log already.
 	ErrExhausted = errors.New("no file descriptor or memory is left to open a file")
 	// ErrBehind: a copy is not level with the log that it is to replace.
 	ErrBehind = errors.New("copy is not level with its log")
@@ -104,10 +105,16 @@ func (e *StrayError) Error() string {
 // exhausted marks an error of opening a file that is about this process or
 // system, and not about the disk.
 func exhausted(err error) error {
-	if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.ENOMEM) {
+	if noDescriptor(err) || errors.Is(err, syscall.ENOMEM) {
 		return fmt.Errorf("%w: %w", ErrExhausted, err)
 	}
 	return err
+}
+
+// noDescriptor says that an error is, or is marked as, one that only opening a
+// file can meet.
+func noDescriptor(err error) bool {
+	return errors.Is(err, ErrExhausted) || errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
 }
 
 func notExist(err error) bool { return errors.Is(err, fs.ErrNotExist) }

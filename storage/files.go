@@ -29,7 +29,7 @@ func (d *Dir) writeAtomic(name string, content []byte, durable bool) error {
 func writeFile(fs env.FS, name string, content []byte, durable bool) error {
 	f, err := fs.Open(name, os.O_CREATE|os.O_RDWR|os.O_TRUNC, 0o644)
 	if err != nil {
-		return err
+		return exhausted(err)
 	}
 	_, err = f.WriteAt(content, 0)
 	if err == nil && durable {
@@ -41,7 +41,7 @@ func writeFile(fs env.FS, name string, content []byte, durable bool) error {
 func syncFile(fs env.FS, name string) error {
 	f, err := fs.Open(name, os.O_RDWR, 0)
 	if err != nil {
-		return ignoreMissing(err)
+		return ignoreMissing(exhausted(err))
 	}
 	return errors.Join(f.Sync(), f.Close())
 }

@@ -50,23 +50,35 @@ type flushing struct {
 	unsynced []int64
 	dir      bool
 	id       bool
+	records  int64 // not flushed yet
 }
 
 // flushAll flushes up to the end of the log as it is when it begins. The
 // caller holds l.flush.
 func (l *Log) flushAll() error {
 	var job flushing
-	if err := l.change("flush", func() (err error) {
+	if err := l.attempt("flush", func() (err error) {
 		job, err = l.beginFlushLocked()
 		return err
 	}); err != nil {
 		return err
 	}
 	if err := l.carryOut(&job); err != nil {
-		return l.fail("flush", err)
+		l.putBack(&job)
+		return l.failUnchanged("flush", err)
 	}
 	l.raiseRecovery(job.end)
 	return nil
+}
+
+// putBack leaves what a flush did not get done to the next one.
+func (l *Log) putBack(job *flushing) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.mu.unsynced = append(job.unsynced, l.mu.unsynced...)
+	l.mu.newFiles = l.mu.newFiles || job.dir
+	l.mu.idSynced = l.mu.idSynced && !job.id
+	l.mu.unflushed += job.records
 }
 
 // raiseRecovery moves the recovery point forward to an offset below which all
@@ -87,6 +99,7 @@ func (l *Log) beginFlushLocked() (flushing, error) {
 		unsynced: l.mu.unsynced,
 		dir:      l.mu.newFiles,
 		id:       !l.mu.idSynced,
+		records:  l.mu.unflushed,
 	}
 	// Recovery reads epochs from all batches it goes over, so the file need
 	// not be newer than the segments that it will skip.

@@ -206,7 +206,7 @@ func (l *Log) topicIDLocked() (TopicID, error) {
 	}
 	src, err := l.fs().ReadFile(l.file(filePartition))
 	if err != nil && !notExist(err) {
-		return TopicID{}, l.fail("read topic id of", err)
+		return TopicID{}, l.failUnchanged("read topic id of", err)
 	}
 	if err == nil {
 		id, err := checkpoint.DecodePartition(src)
@@ -237,7 +237,7 @@ func (l *Log) SetTopicID(id TopicID) error {
 		return err
 	}
 	if err := l.writeTopicIDLocked(id); err != nil {
-		return l.fail("write topic id of", err)
+		return l.failUnchanged("write topic id of", err)
 	}
 	return nil
 }

@@ -27,15 +27,19 @@ func (d *Dir) CreateLog(tp TopicPartition, kind PartitionKind, id TopicID, cfg *
 		return nil, d.fail("create "+p.Name, err)
 	}
 	l := d.newLog(p, cfg)
-	err := d.try("create "+p.Name, func() error {
+	err := d.attempt("create "+p.Name, func() error {
 		if err := d.env.FS.MkdirAll(path, 0o755); err != nil {
 			return err
 		}
 		l.mu.newFiles = true
-		if id != (TopicID{}) {
-			return l.writeTopicIDLocked(id)
+		if id == (TopicID{}) {
+			return nil
 		}
-		return nil
+		err := l.writeTopicIDLocked(id)
+		if noDescriptor(err) {
+			return errors.Join(err, d.env.FS.Remove(path)) // it is empty, and could not be created again
+		}
+		return err
 	})
 	if err != nil {
 		return nil, err

@@ -199,11 +199,12 @@ func (l *Log) fail(op string, err error) error {
 	return l.dir.fail(op+" "+l.name, err)
 }
 
-// failUnchanged is fail for what has changed nothing yet: then a process that is
-// short of descriptors fails this one request and no more.
+// failUnchanged is fail for what has changed nothing yet, or can be done again:
+// then a process that is short of descriptors fails this one request and no
+// more.
 func (l *Log) failUnchanged(op string, err error) error {
-	if _, failed := errors.AsType[*DirError](err); !failed && errors.Is(err, ErrExhausted) {
-		return fmt.Errorf("%s %s: %w", op, l.name, err)
+	if _, failed := errors.AsType[*DirError](err); !failed && noDescriptor(err) {
+		return fmt.Errorf("%s %s: %w", op, l.name, exhausted(err))
 	}
 	return l.fail(op, err)
 }
@@ -221,14 +222,19 @@ func (l *Log) usableLocked() error {
 
 // change runs f under the lock of a usable log. An error of f takes the
 // directory offline.
-func (l *Log) change(op string, f func() error) error {
+func (l *Log) change(op string, f func() error) error { return l.locked(op, f, l.fail) }
+
+// attempt is change for an f that opens files before it changes anything.
+func (l *Log) attempt(op string, f func() error) error { return l.locked(op, f, l.failUnchanged) }
+
+func (l *Log) locked(op string, f func() error, fail func(op string, err error) error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err := l.usableLocked(); err != nil {
 		return err
 	}
 	if err := f(); err != nil {
-		return l.fail(op, err)
+		return fail(op, err)
 	}
 	return nil
 }

@@ -26,7 +26,7 @@ type Retained struct {
 // to .deleted; RemoveDeleted removes them later.
 func (l *Log) Retain(now time.Time) (Retained, error) {
 	var out Retained
-	err := l.change("delete old segments of", func() error {
+	err := l.attempt("delete old segments of", func() error {
 		n, err := l.expiredLocked(now.UnixMilli())
 		if err != nil || n == 0 {
 			return err

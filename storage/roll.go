@@ -88,15 +88,16 @@ func (l *Log) rollLocked(base, now int64) error {
 	if err != nil {
 		return err
 	}
-	old.modified = 0
-	s := l.newSegment(base, now)
-	if err := s.create(); err != nil {
-		return err
-	}
-	l.mu.newFiles = true
+	// The segment last: when no descriptor is left, the old one is used on, and
+	// a snapshot too many does no harm.
 	if err := l.snapshotLocked(base, false); err != nil {
 		return err
 	}
+	s := l.newSegment(base, now)
+	if err := l.createLocked(s); err != nil {
+		return err
+	}
+	old.modified = 0
 	l.setSegments(append(slices.Clone(l.segments()), s))
 	if t := l.tail.Load(); t != nil {
 		t.reset(s, l.end.Load())

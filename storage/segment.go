@@ -168,6 +168,7 @@ func (s *segment) rebuildLocked() error {
 	}
 	defer h.release()
 	s.emptyLocked()
+	s.mu.loaded = false // until all of it is there
 	b, err := s.beginBuild()
 	if err != nil {
 		return err

@@ -22,7 +22,7 @@ func (f *indexFile) close() error {
 func (s *segment) openIndex(suffix string) (*indexFile, error) {
 	f, err := s.log.fs().Open(s.path(suffix), os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
-		return nil, err
+		return nil, exhausted(err)
 	}
 	return &indexFile{f}, nil
 }
@@ -44,7 +44,10 @@ func (s *segment) note(h *header, interval int64) error {
 	if s.mu.offsets.Pending() < index.FlushEntries {
 		return nil
 	}
-	return s.writeIndexesLocked(false)
+	if err := s.writeIndexesLocked(false); !errors.Is(err, ErrExhausted) {
+		return err
+	}
+	return nil // they wait on
 }
 
 // writeIndexesLocked writes what of the indexes waits in memory. finish is for

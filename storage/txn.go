@@ -65,10 +65,12 @@ func (l *Log) AbortedTxns(from, to int64) ([]index.Aborted, error) {
 	for _, s := range segs[segmentFor(segs, from):] {
 		all, err := s.aborted()
 		if errors.Is(err, index.ErrCorrupt) {
-			all, err = l.rebuildAborted(s)
+			if all, err = l.rebuildAborted(s); err != nil {
+				return nil, l.fail("read transactions of", err) // the old index is gone
+			}
 		}
 		if err != nil {
-			return nil, l.fail("read transactions of", err)
+			return nil, l.failUnchanged("read transactions of", err)
 		}
 		for _, a := range all {
 			if a.LastOffset >= from && a.FirstOffset < to {
