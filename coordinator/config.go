@@ -58,8 +58,11 @@ const (
 	// some 100,000 a second, so a full queue is a tenth of a second of work;
 	// clients are told to come again rather than wait behind it.
 	maxRequests = 10_000
-	// loadRetry is the pause after a failed load. The partition answers
-	// COORDINATOR_LOAD_IN_PROGRESS meanwhile: serving half of the offsets
-	// would send consumers back to the beginning of their topics.
-	loadRetry = time.Second
+	// loadRetry is the pause after a failed load, which doubles with each further
+	// one up to maxLoadRetry: what fails for long fails for good, until somebody
+	// mends it. The partition answers COORDINATOR_LOAD_IN_PROGRESS meanwhile:
+	// serving half of the offsets would send consumers back to the beginning of
+	// their topics.
+	loadRetry    = time.Second
+	maxLoadRetry = time.Minute
 )

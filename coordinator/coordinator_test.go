@@ -2,6 +2,7 @@ package coordinator
 
 import (
 	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
 	"testing"
@@ -204,12 +205,51 @@ func TestFailedLoadIsTriedAgain(t *testing.T) {
 		b.log.with(0, func(*memoryPart) { b.log.readErr = errDisk })
 		b.lead(2)
 		b.wantFetch("g", -1, wire.CodeCoordinatorLoadInProgress)
-		time.Sleep(3 * loadRetry)
+		time.Sleep(2 * loadRetry)
 		b.wantFetch("g", -1, wire.CodeCoordinatorLoadInProgress)
 		b.log.with(0, func(*memoryPart) { b.log.readErr = nil })
 		time.Sleep(loadRetry)
 		synctest.Wait()
 		b.wantFetch("g", 7, wire.CodeNone)
+	})
+}
+
+// TestFailedLoadsGetRare: a partition that nobody can read is looked at once a
+// minute in the end, with one line in the log each time, whatever can be read
+// of it; a new leadership begins anew.
+func TestFailedLoadsGetRare(t *testing.T) {
+	inBubble(t, func(b *bench) {
+		b.stop()
+		lines := &lineLog{}
+		b.startWith(slog.New(lines))
+		b.log.with(3, func(p *memoryPart) { // a record to be skipped, then half a batch
+			good := entry(t, record.Spec{BaseOffset: 1}, map[int32]int64{0: 5})
+			p.entries = [][]byte{strangeBatch(t), good[:len(good)-1]}
+			p.epoch = 1
+		})
+		b.c.OnLeader(3, 1)
+		synctest.Wait()
+		for _, pause := range []time.Duration{1, 2, 4, 8, 16, 32, 60, 60, 60} {
+			if n := lines.take(); n != 1 {
+				t.Fatalf("%d lines for a failed load, want 1", n)
+			}
+			time.Sleep(pause*time.Second - 1)
+			synctest.Wait()
+			if n := lines.take(); n != 0 {
+				t.Fatalf("%d lines within %d s", n, pause)
+			}
+			time.Sleep(1)
+			synctest.Wait()
+		}
+		lines.take()
+		b.c.OnResign(3, 2)
+		b.c.OnLeader(3, 3)
+		synctest.Wait()
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if n := lines.take(); n != 2 {
+			t.Errorf("%d lines in the first second of a new leadership, want 2", n)
+		}
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -133,8 +134,10 @@ func testConfig() Config {
 }
 
 // start begins another life of the broker over the same log.
-func (b *bench) start() {
-	b.c = New(testConfig(), b.log, env.Real().Clock, env.Real().Rand, slog.New(slog.DiscardHandler))
+func (b *bench) start() { b.startWith(slog.New(slog.DiscardHandler)) }
+
+func (b *bench) startWith(log *slog.Logger) {
+	b.c = New(testConfig(), b.log, env.Real().Clock, env.Real().Rand, log)
 	g := run.NewGroup(context.Background())
 	g.Go("coordinator", b.c.Run)
 	b.stop = sync.OnceFunc(func() {
@@ -144,6 +147,16 @@ func (b *bench) start() {
 		}
 	})
 }
+
+// lineLog counts the lines of a log.
+type lineLog struct{ n atomic.Int32 }
+
+// take returns how many lines came since the last call.
+func (l *lineLog) take() int32                               { return l.n.Swap(0) }
+func (l *lineLog) Enabled(context.Context, slog.Level) bool  { return true }
+func (l *lineLog) Handle(context.Context, slog.Record) error { l.n.Add(1); return nil }
+func (l *lineLog) WithAttrs([]slog.Attr) slog.Handler        { return l }
+func (l *lineLog) WithGroup(string) slog.Handler             { return l }
 
 // lead makes the coordinator leader of all partitions and waits until they are
 // loaded.

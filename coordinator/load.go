@@ -9,6 +9,7 @@ import (
 	"math"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/gregor-mq/gregor/coordinator/group"
 	"github.com/gregor-mq/gregor/internal/env"
@@ -112,9 +113,9 @@ func (j *loadJob) run(ctx context.Context, buf []byte) []byte {
 	if ctx.Err() != nil || j.ctx.Err() != nil {
 		return buf
 	}
-	groups, offsets := ld.machine.Counts()
-	ld.log.LogAttrs(ctx, slog.LevelInfo, "read groups", slog.Int64("end", offset), slog.Int("groups", groups),
-		slog.Int("offsets", offsets), slog.Int("skipped", ld.skipped), slog.Duration("took", j.clock.Now().Sub(began)))
+	if err == nil { // the loop logs a failure, which may come again and again
+		ld.tell(ctx, offset, j.clock.Now().Sub(began))
+	}
 	j.box.post(loadEnd{j.partition, j.life, ld.machine, err})
 	return buf
 }
@@ -127,7 +128,25 @@ type loading struct {
 	machine *group.Machine
 	log     *slog.Logger
 	skipped int
+	notes   []skipNote // the first that were skipped
 	old     record.Builder
+}
+
+// skipNote says what was skipped.
+type skipNote struct {
+	offset int64
+	err    error
+}
+
+// tell logs a load that came to the end of the log.
+func (ld *loading) tell(ctx context.Context, end int64, took time.Duration) {
+	for _, n := range ld.notes {
+		ld.log.LogAttrs(ctx, slog.LevelWarn, "skipped while loading groups",
+			slog.Int64("offset", n.offset), slog.Any("error", n.err))
+	}
+	groups, offsets := ld.machine.Counts()
+	ld.log.LogAttrs(ctx, slog.LevelInfo, "read groups", slog.Int64("end", end), slog.Int("groups", groups),
+		slog.Int("offsets", offsets), slog.Int("skipped", ld.skipped), slog.Duration("took", took))
 }
 
 // entries replays whole entries of the log and returns the offset behind them.
@@ -202,7 +221,6 @@ func (ld *loading) batch(b record.Batch) {
 
 func (ld *loading) skip(offset int64, err error) {
 	if ld.skipped++; ld.skipped <= maxSkipNotes {
-		ld.log.LogAttrs(context.Background(), slog.LevelWarn, "skipped while loading groups",
-			slog.Int64("offset", offset), slog.Any("error", err))
+		ld.notes = append(ld.notes, skipNote{offset, err})
 	}
 }

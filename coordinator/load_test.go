@@ -120,10 +120,9 @@ func TestLoadReadsWhatBrokersWrite(t *testing.T) {
 	f("messages of format 1", map[int32]int64{0: 5, 1: 8}, old, entry(t, record.Spec{BaseOffset: 42}, map[int32]int64{1: 8}))
 }
 
-func TestLoadSkipsAndStops(t *testing.T) {
-	good := entry(t, record.Spec{BaseOffset: 1}, map[int32]int64{0: 5})
-
-	// A record that is none of ours, and a batch whose records do not parse.
+// strangeBatch holds a record of a kind that nobody knows.
+func strangeBatch(t *testing.T) []byte {
+	t.Helper()
 	var bl record.Builder
 	bl.Reset(record.Spec{})
 	bl.Append(1, []byte{0, 9, 1}, []byte("new"))
@@ -131,8 +130,15 @@ func TestLoadSkipsAndStops(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return slices.Clone(strange)
+}
+
+func TestLoadSkipsAndStops(t *testing.T) {
+	good := entry(t, record.Spec{BaseOffset: 1}, map[int32]int64{0: 5})
+
+	// A record that is none of ours, and a batch whose records do not parse.
 	ld := newLoading()
-	if _, err := ld.entries(slices.Concat(strange, good), 0); err != nil || ld.skipped != 1 || ld.offsets()[0] != 5 {
+	if _, err := ld.entries(slices.Concat(strangeBatch(t), good), 0); err != nil || ld.skipped != 1 || ld.offsets()[0] != 5 {
 		t.Errorf("skipped %d, %v, %v", ld.skipped, err, ld.offsets())
 	}
 	broken := entry(t, record.Spec{}, map[int32]int64{0: 5})

@@ -3,6 +3,7 @@ package coordinator
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"github.com/gregor-mq/gregor/coordinator/group"
 )
@@ -15,6 +16,7 @@ type shard struct {
 	waiting          map[group.Ticket]func(group.Body)
 	deferred         []group.Event // came while it loads
 	stopLoad         context.CancelFunc
+	pause            time.Duration // after the last failed load, 0 when none did
 }
 
 // lead begins to load a partition. A partition that was led in the epoch just
@@ -93,9 +95,10 @@ func (l *loop) loaded(m loadEnd) {
 	}
 	now := l.clock.Now()
 	if m.err != nil {
+		s.pause = min(max(2*s.pause, loadRetry), maxLoadRetry)
 		l.log.LogAttrs(context.Background(), slog.LevelError, "loading groups",
-			slog.Int("partition", int(s.partition)), slog.Any("error", m.err))
-		l.timers.set(timerKey{kind: timerLoad, partition: s.partition}, now.Add(loadRetry))
+			slog.Int("partition", int(s.partition)), slog.Any("error", m.err), slog.Duration("pause", s.pause))
+		l.timers.set(timerKey{kind: timerLoad, partition: s.partition}, now.Add(s.pause))
 		return
 	}
 	s.machine = m.machine
