@@ -203,14 +203,19 @@ func (b *Broker) awaitLeaders(ctx stdcontext.Context, timeout time.Duration, n i
 	}
 }
 
-// await watches the metadata until nothing is pending or the time is over, and
-// returns what is pending then. A timeout of 0 does not wait at all: what was
-// asked for then counts as late, as in Kafka.
+// await is watch for requests whose timeout of 0 means not to look at all: what
+// was asked for then counts as late, as in Kafka.
 func (b *Broker) await(ctx stdcontext.Context, timeout time.Duration, pending func(*metadata.Image) []int) []int {
 	if timeout <= 0 {
 		return pending(&metadata.Image{})
 	}
-	timer := b.Env.Clock.NewTimer(timeout)
+	return b.watch(ctx, timeout, pending)
+}
+
+// watch looks at the metadata until nothing is pending or the time is over, and
+// returns what is pending then.
+func (b *Broker) watch(ctx stdcontext.Context, timeout time.Duration, pending func(*metadata.Image) []int) []int {
+	timer := b.Env.Clock.NewTimer(max(timeout, 0))
 	defer timer.Stop()
 	for {
 		image, changed := b.Metadata.Changed()

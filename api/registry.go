@@ -33,8 +33,12 @@ func registry() map[wire.Key]serve {
 		wire.KeyDeleteTopics:         typed((*Broker).deleteTopics),
 		wire.KeyCreatePartitions:     typed((*Broker).createPartitions),
 		wire.KeyAllocateProducerIDs:  typed((*Broker).allocateProducerIDs),
+		wire.KeyElectLeaders:         typed((*Broker).electLeaders),
 		wire.KeyControlledShutdown:   typed((*Broker).controlledShutdown),
 		wire.KeyAlterPartition:       typed((*Broker).alterPartition),
+
+		wire.KeyAlterPartitionReassignments: typed((*Broker).alterPartitionReassignments),
+		wire.KeyListPartitionReassignments:  typed((*Broker).listPartitionReassignments),
 
 		wire.KeyFindCoordinator: typed((*Broker).findCoordinator),
 		wire.KeyJoinGroup:       typed((*Broker).joinGroup),

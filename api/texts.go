@@ -13,6 +13,8 @@ func codeText(code wire.Code) string {
 		return "This server does not host this topic-partition."
 	case wire.CodeCoordinatorNotAvailable:
 		return "The coordinator is not available."
+	case wire.CodeNotController:
+		return "This is not the correct controller for this cluster."
 	case wire.CodeInvalidRequest:
 		return "This most likely occurs because of a request being malformed by the client library or the message was sent to an incompatible broker. " +
 			"See the broker logs for more details."

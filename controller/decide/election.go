@@ -1,6 +1,9 @@
 package decide
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+)
 
 // strategy is a way to choose a partition's leader. Choosing changes nothing.
 type strategy interface {
@@ -8,6 +11,8 @@ type strategy interface {
 	// false when nobody can lead. unclean allows a leader from outside the ISR.
 	choose(s *State, p *partition, unclean bool) (l Leadership, to []int32, ok bool)
 	String() string
+	// kafkaName is what Kafka calls it in messages to clients.
+	kafkaName() string
 }
 
 type (
@@ -26,6 +31,15 @@ func (electOffline) String() string    { return "offline" }
 func (electReassigned) String() string { return "reassign" }
 func (electPreferred) String() string  { return "preferred" }
 func (electShutdown) String() string   { return "controlled shutdown" }
+
+func (e electOffline) kafkaName() string {
+	return fmt.Sprintf("OfflinePartitionLeaderElectionStrategy(%t)", e.unclean)
+}
+func (electReassigned) kafkaName() string { return "ReassignPartitionLeaderElectionStrategy" }
+func (electPreferred) kafkaName() string {
+	return "PreferredReplicaPartitionLeaderElectionStrategy"
+}
+func (electShutdown) kafkaName() string { return "ControlledShutdownPartitionLeaderElectionStrategy" }
 
 func (electOffline) choose(s *State, p *partition, unclean bool) (Leadership, []int32, bool) {
 	live := s.onlineOf(p, p.assignment.Replicas)

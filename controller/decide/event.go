@@ -55,7 +55,7 @@ const (
 
 // Requests. Tag comes back in the Reply; every tagged event gets exactly one.
 type (
-	// ElectLeaders is the ElectLeaders API; nil Partitions means all.
+	// ElectLeaders is the ElectLeaders API (KIP-460).
 	ElectLeaders struct {
 		Tag        uint64
 		Type       ElectionType

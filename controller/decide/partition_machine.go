@@ -221,7 +221,7 @@ func (s *State) writeElected(ps []*partition, how strategy, allowed map[string]b
 	for _, p := range ps {
 		l, to, ok := how.choose(s, p, allowed[p.topic.name])
 		if !ok {
-			out.failed[p] = fmt.Sprintf("failed to elect leader for partition %s under strategy %s", p.tp(), how)
+			out.failed[p] = fmt.Sprintf("Failed to elect leader for partition %s under strategy %s", p.tp(), how.kafkaName())
 			s.refuse(p.tp(), p.state, OnlinePartition, "no leader by %s among %v, isr %v", how, p.assignment.Replicas, p.lead.ISR)
 			continue
 		}

@@ -1,6 +1,7 @@
 package decide
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/gregor-mq/gregor/wire"
@@ -84,17 +85,10 @@ func (s *State) readPreferred(next func([]znode.TopicPartition)) {
 	})
 }
 
-// dropPreferred deletes the node. The watch that preferredNode armed fires for
-// that; looking once more arms one for the next creation.
+// dropPreferred deletes the node. The watch that readPreferred armed fires for
+// that, and the event it becomes looks for the next.
 func (s *State) dropPreferred() {
-	s.znodes([]Op{
-		{Kind: OpRemove, Path: znode.PreferredElectionPath, Version: anyVersion, Fence: true},
-		{Kind: OpExists, Path: znode.PreferredElectionPath, Watch: true},
-	}, func(results []Result) {
-		if results[1].Err == zk.OK {
-			s.emit(Enqueue{PreferredElectionNode{}}) // made in between
-		}
-	})
+	s.znodes([]Op{{Kind: OpRemove, Path: znode.PreferredElectionPath, Version: anyVersion, Fence: true}}, func([]Result) {})
 }
 
 // resumePreferred is what a new controller does about the node.
@@ -102,13 +96,9 @@ func (s *State) resumePreferred() { s.preferredNode() }
 
 // electLeaders is the ElectLeaders API.
 func (s *State) electLeaders(ev ElectLeaders) {
-	asked := ev.Partitions
-	if asked == nil {
-		asked = names(s.partitions(nil))
-	}
 	results := map[TopicPartition]ElectionResult{}
 	var ps []*partition
-	for _, tp := range asked {
+	for _, tp := range ev.Partitions {
 		r := ElectionResult{TopicPartition: tp, Leader: NoLeader}
 		switch p := s.partition(tp); {
 		case p == nil:
@@ -116,10 +106,7 @@ func (s *State) electLeaders(ev ElectLeaders) {
 		case s.queued(tp.Topic):
 			r.Err, r.Message = wire.CodeInvalidTopicException, "The topic is being deleted"
 		case !s.electionNeeded(p, ev.Type):
-			if ev.Partitions == nil {
-				continue
-			}
-			r.Err = wire.CodeElectionNotNeeded
+			r.Err, r.Message = wire.CodeElectionNotNeeded, "Leader election not needed for topic partition."
 		default:
 			ps = append(ps, p)
 		}
@@ -138,17 +125,16 @@ func (s *State) electLeaders(ev ElectLeaders) {
 		func() {
 			for _, p := range ps {
 				r := results[p.tp()]
-				if r.Leader = p.leader(); !out.elected[p] && p.leader() == NoLeader || out.failed[p] != "" {
-					r.Err, r.Message, r.Leader = refusal, out.failed[p], NoLeader
+				if why, failed := out.failed[p]; failed || p.leader() == NoLeader {
+					r.Err, r.Message = refusal, why
+				} else {
+					r.Leader = p.leader()
 				}
 				results[p.tp()] = r
 			}
-			var items []ElectionResult
-			for _, r := range results {
-				items = append(items, r)
-			}
-			slices.SortFunc(items, func(a, b ElectionResult) int { return compareTP(a.TopicPartition, b.TopicPartition) })
-			s.answer(ElectionResults{Items: items})
+			s.answer(ElectionResults{Items: slices.SortedFunc(maps.Values(results), func(a, b ElectionResult) int {
+				return compareTP(a.TopicPartition, b.TopicPartition)
+			})})
 		},
 	)
 }

@@ -3,6 +3,8 @@ package decide
 import (
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/gregor-mq/gregor/wire"
 	"github.com/gregor-mq/gregor/zk"
@@ -33,48 +35,67 @@ func (s *State) alterReassignments(ev AlterReassignments) {
 			if target == nil {
 				target = p.assignment.Origin()
 			}
-			s.reassign(p, p.assignment.ReassignTo(target), func(err wire.Code) { out[i].Err = err })
+			s.reassign(p, p.assignment.ReassignTo(target), func(err wire.Code) {
+				if out[i].Err = err; err != 0 {
+					out[i].Message = "The server experienced an unexpected error when processing the request."
+				}
+			})
 		})
 	}
 	s.then(append(steps, func() { s.answer(ReassignmentResults{Items: out}) })...)
 }
 
-// checkReassignment validates one item of the API.
+// checkReassignment validates one item of the API. As in Kafka the target is
+// looked at first: what is wrong with it is wrong with any partition.
 func (s *State) checkReassignment(item Reassignment) (wire.Code, string) {
 	p := s.partition(item.TopicPartition)
-	if p == nil || len(p.assignment.Replicas) == 0 || s.queued(item.Topic) {
-		return wire.CodeUnknownTopicOrPartition, "The partition does not exist."
+	var is Assignment
+	if p != nil {
+		is = p.assignment
 	}
 	if item.Target == nil {
-		if !p.assignment.Reassigning() {
-			return wire.CodeNoReassignmentInProgress, ""
+		if !is.Reassigning() {
+			return wire.CodeNoReassignmentInProgress, "No partition reassignment is in progress."
 		}
-		return 0, ""
+	} else if code, why := s.checkTarget(is, item.Target); code != 0 {
+		return code, why
 	}
-	return s.checkTarget(p, item.Target)
-}
-
-func (s *State) checkTarget(p *partition, target []int32) (wire.Code, string) {
-	seen := slices.Sorted(slices.Values(target))
-	switch {
-	case len(target) == 0:
-		return wire.CodeInvalidReplicaAssignment, "Empty replica list specified in partition reassignment."
-	case len(slices.Compact(seen)) != len(target):
-		return wire.CodeInvalidReplicaAssignment, fmt.Sprintf("Duplicate replica ids in partition reassignment replica list: %v", target)
-	case slices.Min(target) < 0:
-		return wire.CodeInvalidReplicaAssignment, fmt.Sprintf("Invalid broker id in replica list: %v", target)
-	}
-	for _, id := range p.assignment.ReassignTo(target).Adding {
-		if !s.live(id) {
-			return wire.CodeInvalidReplicaAssignment, fmt.Sprintf("Replica assignment has brokers that are not alive. Replica list: %v", target)
-		}
+	if len(is.Replicas) == 0 || s.queued(item.Topic) {
+		return wire.CodeUnknownTopicOrPartition, "The partition does not exist."
 	}
 	return 0, ""
 }
 
+func (s *State) checkTarget(is Assignment, target []int32) (wire.Code, string) {
+	seen := slices.Sorted(slices.Values(target))
+	adding := is.ReassignTo(target).Adding
+	switch {
+	case len(target) == 0:
+		return wire.CodeInvalidReplicaAssignment, "Empty replica list specified in partition reassignment."
+	case len(slices.Compact(seen)) != len(target):
+		return wire.CodeInvalidReplicaAssignment, "Duplicate replica ids in partition reassignment replica list: " + scalaList("ArrayBuffer", target)
+	case slices.Min(target) < 0:
+		return wire.CodeInvalidReplicaAssignment, "Invalid broker id in replica list: " + scalaList("ArrayBuffer", target)
+	case slices.ContainsFunc(adding, func(id int32) bool { return !s.live(id) }):
+		live := slices.DeleteFunc(s.registered(), func(id int32) bool { return !s.live(id) })
+		return wire.CodeInvalidReplicaAssignment, fmt.Sprintf("Replica assignment has brokers that are not alive. Replica list: %s, live broker list: %s",
+			scalaList("ArrayBuffer", adding), scalaList("Set", live))
+	}
+	return 0, ""
+}
+
+// scalaList prints ids as Kafka's messages do.
+func scalaList(kind string, ids []int32) string {
+	words := make([]string, len(ids))
+	for i, id := range ids {
+		words[i] = strconv.Itoa(int(id))
+	}
+	return kind + "(" + strings.Join(words, ", ") + ")"
+}
+
 // listReassignments is the ListPartitionReassignments API.
 func (s *State) listReassignments(ev ListReassignments) {
-	ps := s.partitions(func(p *partition) bool { return p.reassigning })
+	ps := s.partitions(func(p *partition) bool { return p.reassigning && p.assignment.Reassigning() })
 	if ev.Partitions != nil {
 		ps = nil
 		for _, tp := range ev.Partitions {
@@ -147,23 +168,30 @@ func (s *State) readReassignNode(next func(items []Reassignment, version int32))
 }
 
 // leaveReassignNode takes partitions out of /admin/reassign_partitions, and
-// deletes it when none is left.
+// deletes it when none is left. The watch that was armed by reading it fires for
+// that, and the event it becomes looks for the next node.
 func (s *State) leaveReassignNode(out func(TopicPartition, []int32) bool) {
+	s.leaveReassignRound(out, 0)
+}
+
+func (s *State) leaveReassignRound(out func(TopicPartition, []int32) bool, round int) {
 	s.readReassignNode(func(items []Reassignment, version int32) {
 		left := slices.DeleteFunc(slices.Clone(items), func(r Reassignment) bool { return out(r.TopicPartition, r.Target) })
+		op := Op{Kind: OpWrite, Path: znode.ReassignPath, Data: encodeReassignments(left), Version: version, Fence: true}
 		switch {
+		case len(left) == len(items) && len(left) > 0:
+			return
 		case len(left) == 0:
-			s.znodes([]Op{
-				{Kind: OpRemove, Path: znode.ReassignPath, Version: version, Fence: true},
-				{Kind: OpExists, Path: znode.ReassignPath, Watch: true},
-			}, func(results []Result) {
-				if results[1].Err == zk.OK {
-					s.emit(Enqueue{ReassignmentNode{}})
-				}
-			})
-		case len(left) < len(items):
-			s.znodes([]Op{{Kind: OpWrite, Path: znode.ReassignPath, Data: encodeReassignments(left), Version: version, Fence: true}}, func([]Result) {})
+			op.Kind, op.Data = OpRemove, nil
 		}
+		s.znodes([]Op{op}, func(results []Result) {
+			switch err := results[0].Err; {
+			case err == zk.ErrBadVersion && round < maxConflicts:
+				s.leaveReassignRound(out, round+1) // a tool wrote to it meanwhile
+			case err != zk.OK && err != zk.ErrNoNode:
+				s.note("write %s: %v", znode.ReassignPath, err)
+			}
+		})
 	})
 }
 

@@ -359,6 +359,8 @@ func (w *world) event(name string, args []string) Event {
 		}
 		if p := arg("of"); p != "" {
 			ev.Partitions = tps(w.t, p)
+		} else {
+			ev.Partitions = names(w.s.partitions(nil))
 		}
 		return ev
 	case "alter-partition":

@@ -15,18 +15,17 @@ func FromWatch(ev zk.Event) (Event, bool) {
 	switch ev.Type {
 	case zk.EventChildrenChanged:
 		return fromChildren(ev.Path)
-	case zk.EventCreated:
+	case zk.EventCreated, zk.EventDeleted:
 		switch ev.Path {
 		case znode.PreferredElectionPath:
 			return PreferredElectionNode{}, true
 		case znode.ReassignPath:
 			return ReassignmentNode{}, true
 		case znode.ControllerPath:
+			if ev.Type == zk.EventDeleted {
+				return Reelect{}, true
+			}
 			return ControllerChange{}, true
-		}
-	case zk.EventDeleted:
-		if ev.Path == znode.ControllerPath {
-			return Reelect{}, true
 		}
 	case zk.EventDataChanged:
 		return fromData(ev.Path)
