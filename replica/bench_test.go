@@ -30,10 +30,12 @@ func onDisk(b *testing.B) *stand {
 	return s
 }
 
-// trim keeps the disk small while a benchmark appends.
-func (s *stand) trim(i int) {
-	if i%512 == 511 {
-		s.each(s.retain)
+// trim keeps the disk small while a benchmark appends to the first n partitions.
+func (s *stand) trim(i int, n int32) {
+	for index := range n {
+		if i%512 == 511 {
+			s.retain(s.lookup("t", index))
+		}
 	}
 }
 
@@ -51,7 +53,7 @@ func BenchmarkAppend100KB(b *testing.B) {
 		if s.Append(req, done); failure != nil {
 			b.Fatal(failure)
 		}
-		s.trim(i)
+		s.trim(i, 1)
 	}
 }
 
@@ -114,7 +116,48 @@ func BenchmarkIncremental(b *testing.B) {
 					p.Span.Release()
 					next.Partitions = append(next.Partitions, want("t", p.Partition, p.HighWatermark))
 				}
-				s.trim(i)
+				s.trim(i, 10)
+			}
+		})
+	}
+}
+
+// BenchmarkFollower is what a follower's session costs its leader, over busy
+// partitions that it has to copy and idle ones, of which it must hear nothing.
+func BenchmarkFollower(b *testing.B) {
+	for _, idle := range []int{0, 5000} {
+		b.Run(fmt.Sprintf("busy=10/idle=%d", idle), func(b *testing.B) {
+			s := onDisk(b)
+			s.replicated(10+idle, []int32{me, 2}, []int32{me, 2})
+			parts := make([]FetchPartition, 10+idle)
+			for i := range parts {
+				parts[i] = want("t", int32(i), 0)
+			}
+			f := s.follow(2, parts...)
+			data := batch(b, 1, 100)
+			next := inSession(f.id, 0)
+			next.ReplicaID, next.MaxWait = 2, 0
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				for p := range int32(10) {
+					record.Batch(data).SetBaseOffset(0)
+					s.Append(&AppendRequest{Topic: "t", Partition: p, Records: data, Acks: AcksLeader, LeaderEpoch: AnyEpoch}, func(AppendResult) {})
+				}
+				next.SessionEpoch = f.epoch
+				f.epoch++
+				res := s.now(next)
+				if len(res.Partitions) != 10 {
+					b.Fatalf("%d partitions", len(res.Partitions))
+				}
+				next.Partitions = next.Partitions[:0]
+				for _, p := range res.Partitions {
+					p.Span.Release()
+					next.Partitions = append(next.Partitions, want("t", p.Partition, p.FetchOffset+1))
+				}
+				s.trim(i, 10)
+			}
+			if hw, end := s.lookup("t", 3).log().HighWatermark(), s.lookup("t", 3).log().EndOffset(); hw != end-1 {
+				b.Fatalf("watermark %d, end %d", hw, end)
 			}
 		})
 	}
@@ -136,7 +179,7 @@ func BenchmarkParkAndWake(b *testing.B) {
 		res := (<-woken)()
 		req.Partitions[0].Offset = res.Partitions[0].HighWatermark
 		res.Partitions[0].Span.Release()
-		s.trim(i)
+		s.trim(i, 1)
 	}
 }
 

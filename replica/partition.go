@@ -239,8 +239,11 @@ func (p *Partition) read(r readRequest, out *FetchedPartition) (more bool, err e
 		f.Pulse = &r.follower.pulse
 	}
 	p.fetched(f, since, r.entry)
-	out.HighWatermark = p.log().HighWatermark() // which may have risen by it
-	return more, nil
+	if high := p.log().HighWatermark(); high != out.HighWatermark { // it rose by this fetch
+		out.HighWatermark = high
+		out.LastStable, err = p.log().LastStableOffset()
+	}
+	return more, p.m.observe(err)
 }
 
 // readLog is read without its consequences. end is where the log ended before.

@@ -24,7 +24,7 @@ func TestFollowersFetchReleasesAcks(t *testing.T) {
 		s.fetchBy(3, want("t", 0, 1))
 		expect(t, "both have one", acked(&a), "0;")
 		expect(t, "consumer", show(consumer.resume()), "[t-0 hw=1 lso=1 start=0 [0]]")
-		expect(t, "the reply tells what it moved", s.fetchBy(3, want("t", 0, 2)), "[t-0 hw=2 lso=1 start=0 []]")
+		expect(t, "the reply tells what it moved", s.fetchBy(3, want("t", 0, 2)), "[t-0 hw=2 lso=2 start=0 []]")
 		expect(t, "both have all", acked(&a), "1;")
 		s.send(&a, AcksAll, AnyEpoch, time.Minute)
 		bad := want("t", 0, 3)

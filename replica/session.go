@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"cmp"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,8 +15,9 @@ const (
 	finalEpoch   int32 = -1 // no session, and close the one named
 )
 
-// evictAfter is how long a session is safe from being replaced by a new one
-// when all slots are taken (KIP-227's minimum).
+// evictAfter is how long a session is safe from being replaced by a larger one
+// when all slots are taken, and how long it may rest before any other replaces
+// it (KIP-227).
 const evictAfter = 2 * time.Minute
 
 // session is a fetch session: an interest that outlives its requests.
@@ -23,9 +25,11 @@ type session struct {
 	id   int32
 	byID bool
 	// epoch is what the next request must name. It moves under sessions.mu.
-	epoch atomic.Int32
-	used  time.Time // guarded by sessions.mu
-	set   interest
+	epoch   atomic.Int32
+	created time.Time
+	used    time.Time    // guarded by sessions.mu
+	size    atomic.Int64 // how many partitions it holds
+	set     interest
 	// op is held while a request of this session reads, not while it waits. It
 	// guards what follows.
 	op      sync.Mutex
@@ -122,9 +126,11 @@ func nextEpoch(e int32) int32 {
 }
 
 // newSession makes a session for a full fetch, or returns nil when all slots
-// hold sessions used within evictAfter: the fetch then goes without.
+// hold sessions that it may not replace: the fetch then goes without.
 func (m *Manager) newSession(req *FetchRequest) *session {
-	s := &session{byID: req.ByID, used: m.env.Clock.Now(), entries: make(map[PartitionName]*entry, len(req.Partitions))}
+	now := m.env.Clock.Now()
+	s := &session{byID: req.ByID, created: now, used: now, entries: make(map[PartitionName]*entry, len(req.Partitions))}
+	s.size.Store(int64(len(req.Partitions)))
 	if req.ReplicaID >= 0 {
 		s.set.follower = &follower{broker: req.ReplicaID}
 	}
@@ -132,7 +138,7 @@ func (m *Manager) newSession(req *FetchRequest) *session {
 	var evicted *session
 	m.sessions.mu.Lock()
 	if len(m.sessions.mu.all) >= m.sessions.slots {
-		if evicted = m.oldestLocked(s.used); evicted == nil {
+		if evicted = m.replaceableLocked(s); evicted == nil {
 			m.sessions.mu.Unlock()
 			return nil
 		}
@@ -149,15 +155,40 @@ func (m *Manager) newSession(req *FetchRequest) *session {
 	return s
 }
 
-// oldestLocked is the session unused for longest, and for evictAfter at least.
-func (m *Manager) oldestLocked(now time.Time) *session {
-	var oldest *session
+// replaceableLocked is the session that a new one may replace: the one unused
+// for longest, if for evictAfter at least; else the one of the lowest rank, if
+// the new one's is higher. Those made within evictAfter are safe, though a
+// consumer's is not from a follower's.
+func (m *Manager) replaceableLocked(next *session) *session {
+	var oldest, lowest *session
 	for _, s := range m.sessions.mu.all {
-		if now.Sub(s.used) >= evictAfter && (oldest == nil || s.used.Before(oldest.used)) {
+		if next.created.Sub(s.used) >= evictAfter && (oldest == nil || s.used.Before(oldest.used)) {
 			oldest = s
 		}
+		safe := next.created.Sub(s.created) <= evictAfter && (s.set.follower != nil || next.set.follower == nil)
+		if !safe && (lowest == nil || s.rank(lowest) < 0) {
+			lowest = s
+		}
 	}
-	return oldest
+	switch {
+	case oldest != nil:
+		return oldest
+	case lowest != nil && next.rank(lowest) > 0:
+		return lowest
+	}
+	return nil
+}
+
+// rank compares what two sessions are worth: those of followers are above those
+// of consumers, then larger ones above smaller.
+func (s *session) rank(other *session) int {
+	if follows := s.set.follower != nil; follows != (other.set.follower != nil) {
+		if follows {
+			return 1
+		}
+		return -1
+	}
+	return cmp.Compare(s.size.Load(), other.size.Load())
 }
 
 func (m *Manager) closeSession(id int32) {
@@ -215,6 +246,7 @@ func (s *session) update(m *Manager, req *FetchRequest) {
 			s.set.forget(e)
 		}
 	}
+	s.size.Store(int64(len(s.entries)))
 	s.set.putBack(nil, changed)
 }
 
