@@ -72,6 +72,7 @@ func (p Program) keep(ctx context.Context, cfg keeper.Config, levels *node.Level
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
 	defer signal.Stop(signals)
+	defer p.stacksOnQuit(ctx)()
 	k, err := keeper.Start(ctx, cfg, p.Env, levels.Logger("keeper"))
 	if err != nil {
 		return err

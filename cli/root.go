@@ -33,11 +33,13 @@ func (p Program) Run(ctx context.Context, args []string) int {
 		Short:         "An Apache Kafka 3.9 broker in ZooKeeper mode, and the ZooKeeper it needs, in one program",
 		SilenceUsage:  true,
 		SilenceErrors: true,
+		Version:       versions(),
 	}
+	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetOut(p.Out)
 	root.SetErr(p.Err)
 	root.SetArgs(args)
-	root.AddCommand(p.serverCommand(), p.keeperCommand(), p.versionCommand())
+	root.AddCommand(p.serverCommand(), p.keeperCommand(), p.clusterCommand(), p.versionCommand())
 	if err := root.ExecuteContext(ctx); err != nil {
 		fmt.Fprintf(p.Err, "gregor: %v%s\n", err, mend(err))
 		return 1
@@ -51,10 +53,15 @@ func (p Program) versionCommand() *cobra.Command {
 		Short: "Print the version, and those of Kafka and ZooKeeper it stands for",
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintf(p.Out, "gregor %s (Kafka 3.9.1 in ZooKeeper mode, ZooKeeper 3.9.4)\n", version())
+			_, err := fmt.Fprintln(p.Out, versions())
 			return err
 		},
 	}
+}
+
+// versions is the line that `gregor version` and `gregor --version` print.
+func versions() string {
+	return fmt.Sprintf("gregor %s (Kafka 3.9.1 in ZooKeeper mode, ZooKeeper 3.9.4)", version())
 }
 
 // version is the module's, as the go command recorded it.

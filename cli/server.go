@@ -75,6 +75,7 @@ func (p Program) serve(ctx context.Context, cfg *config.Broker, levels *node.Lev
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
 	defer signal.Stop(signals)
+	defer p.stacksOnQuit(ctx)()
 	began := p.Env.Clock.Now()
 	starting, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

@@ -120,10 +120,18 @@ func (p *Process) Kill() {
 	<-p.done
 }
 
+// Signal sends a signal.
+func (p *Process) Signal(s os.Signal) error {
+	if err := p.cmd.Process.Signal(s); err != nil {
+		return fmt.Errorf("%v: %w", s, err)
+	}
+	return nil
+}
+
 // Terminate sends SIGTERM and waits for a clean end.
 func (p *Process) Terminate(ctx context.Context) error {
-	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		return fmt.Errorf("SIGTERM: %w", err)
+	if err := p.Signal(syscall.SIGTERM); err != nil {
+		return err
 	}
 	code, err := p.Wait(ctx, stopLimit)
 	if err == nil && code != 0 {
