@@ -105,11 +105,7 @@ func (m *Manager) logsOf(d *storage.Dir) []*storage.Log {
 		}
 	}
 	m.mu.RUnlock()
-	m.moves.each(func(l *storage.Log) {
-		if l.Dir() == d {
-			logs = append(logs, l)
-		}
-	})
+	logs = append(logs, m.moves.in(d)...)
 	slices.SortFunc(logs, func(a, b *storage.Log) int {
 		x, y := a.Partition(), b.Partition()
 		return cmp.Or(cmp.Compare(x.Topic, y.Topic), cmp.Compare(x.Partition, y.Partition))

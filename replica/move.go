@@ -52,6 +52,9 @@ type moves struct {
 		all map[partitionKey]*move
 		// preferred is where replicas that are not here yet are to be made.
 		preferred map[partitionKey]*storage.Dir
+		// left are logs whose place was taken by a copy in a directory that failed
+		// at that moment: either may be the one that the next start finds.
+		left []*storage.Log
 	}
 	// twins are logs whose place another one took before the start; guarded by
 	// Manager.control.
@@ -118,6 +121,23 @@ func (v *moves) each(f func(l *storage.Log)) {
 	for _, mv := range v.list() {
 		f(mv.copy)
 	}
+}
+
+// in returns the logs in a directory that no partition has as its own.
+func (v *moves) in(d *storage.Dir) (logs []*storage.Log) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, mv := range v.mu.all {
+		if mv.copy.Dir() == d {
+			logs = append(logs, mv.copy)
+		}
+	}
+	for _, l := range v.mu.left {
+		if l.Dir() == d {
+			logs = append(logs, l)
+		}
+	}
+	return logs
 }
 
 // list returns all moves, by name.

@@ -89,11 +89,15 @@ func (c *copier) replace(mv *move, logs []*storage.Log) (left storage.PartitionD
 }
 
 // keepLeft leaves a log alone whose place was taken while a directory failed: the
-// next start finds out which of the two is the newer. It reports why it cannot.
+// next start finds out which of the two is the newer, and needs all that the
+// checkpoints say of it. It reports why it cannot.
 func (m *Manager) keepLeft(from *storage.Log) error {
 	if from.Dir().Failed() != nil {
 		from.Abandon()
 		return nil
 	}
-	return errors.Join(from.Close(), m.checkpointDir(from.Dir()))
+	m.moves.mu.Lock()
+	m.moves.mu.left = append(m.moves.mu.left, from)
+	m.moves.mu.Unlock()
+	return from.Close()
 }
