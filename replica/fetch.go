@@ -340,7 +340,7 @@ func (e *entry) changed(out *FetchedPartition) bool {
 // to look at again: what the reply must tell in the end.
 func (f *fetch) release(r *readings) (unread, read []*entry) {
 	for i, e := range r.from {
-		if f.full || r.more[i] || e.changed(&r.parts[i]) {
+		if f.full || r.more[i] || e.outside || e.changed(&r.parts[i]) {
 			read = append(read, e)
 		}
 		r.parts[i].Span.Release()
@@ -358,11 +358,12 @@ func (f *fetch) result(r *readings) *FetchResult {
 		switch {
 		case r.more[i] && out.Span.Size() == 0 && out.Err == nil && out.Diverging == nil:
 			unread = append(unread[:len(unread):len(unread)], e) // its first batch did not fit
-		case r.more[i]:
+		case r.more[i] || e.outside:
 			read = append(read, e)
 		}
 		if f.full || e.changed(out) {
-			e.sentFailed, e.sentHW, e.sentStart = out.Err != nil, out.HighWatermark, out.LogStart
+			// A reader whose history diverges does not look at the rest yet.
+			e.sentFailed, e.sentHW, e.sentStart = out.Err != nil || out.Diverging != nil, out.HighWatermark, out.LogStart
 			kept = append(kept, *out)
 		}
 	}

@@ -37,6 +37,10 @@ type entry struct {
 	// differ from any real one.
 	sentHW, sentStart int64
 	sentFailed        bool
+	// outside says that the follower was not in sync when it was read: the next
+	// request looks again, though nothing happens here, for another change may be
+	// on its way or the follower not be known to live yet.
+	outside bool
 }
 
 func newEntry(set *interest, want FetchPartition) *entry {

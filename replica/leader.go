@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"slices"
 	"time"
 
 	"github.com/gregor-mq/gregor/replica/isr"
@@ -62,6 +63,9 @@ func (p *Partition) fetched(f isr.Fetch, since int32, cause *entry) {
 	p.water.Lock()
 	if s := p.water.isr; s != nil && p.water.since == since {
 		p.applyLocked(s.Fetched(p.m.now(), f, p.marksLocked()), &out)
+		if cause != nil {
+			cause.outside = !slices.Contains(s.ISR(), f.Broker)
+		}
 	}
 	p.water.Unlock()
 	p.carryOut(&out, cause)

@@ -236,6 +236,9 @@ func (s *session) update(m *Manager, req *FetchRequest) {
 				e.part.subscribe(e)
 			}
 		}
+		if e.want.LeaderEpoch != want.LeaderEpoch {
+			e.sentFailed = true // what was told may have been dropped with the former epoch
+		}
 		e.want = want
 		changed = append(changed, e)
 	}
