@@ -39,7 +39,9 @@ func (b *Broker) controlledShutdown(c *context, req *wire.ControlledShutdownRequ
 					TopicName: tp.Topic, PartitionIndex: tp.Partition})
 			}
 		case decide.Failed:
-			resp.ErrorCode = a.Err
+			if resp.ErrorCode = a.Err; a.Err == wire.CodeNotController {
+				resp.ErrorCode = wire.CodeStaleControllerEpoch // Kafka's word for it here
+			}
 		default:
 			resp.ErrorCode = wire.CodeUnknownServerError
 		}

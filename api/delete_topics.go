@@ -2,6 +2,7 @@ package api
 
 import (
 	stdcontext "context"
+	"slices"
 	"time"
 
 	"github.com/gregor-mq/gregor/internal/run"
@@ -18,23 +19,17 @@ func (b *Broker) deleteTopics(c *context, req *wire.DeleteTopicsRequest) {
 	for i := range req.TopicNames {
 		asked = append(asked, wire.DeleteTopicsRequestDeleteTopicState{Name: &req.TopicNames[i]})
 	}
+	if code := b.deletable(c.version(), asked); code != wire.CodeNone {
+		refuseDeletion(c, asked, code)
+		return
+	}
 	resp := wire.NewDeleteTopicsResponse()
 	image := b.Metadata.Image()
-	for _, t := range asked {
-		if t.Name != nil && t.TopicID != (wire.UUID{}) {
-			b.refuseDeletion(c, asked)
-			return
-		}
-	}
 	var todo []int
 	for _, t := range asked {
 		out := wire.NewDeleteTopicsResponseDeletableTopicResult()
 		out.Name, out.TopicID = t.Name, t.TopicID
-		out.ErrorCode = b.deletable(c.version())
-		if out.ErrorCode == wire.CodeNone {
-			out.ErrorCode = resolveDeletion(image, &out)
-		}
-		if out.ErrorCode == wire.CodeNone {
+		if out.ErrorCode = resolveDeletion(image, &out); out.ErrorCode == wire.CodeNone {
 			todo = append(todo, len(resp.Responses))
 		}
 		resp.Responses = append(resp.Responses, out)
@@ -56,29 +51,33 @@ func (b *Broker) deleteTopics(c *context, req *wire.DeleteTopicsRequest) {
 	})
 }
 
-// refuseDeletion answers a request that names a topic both ways.
-func (b *Broker) refuseDeletion(c *context, asked []wire.DeleteTopicsRequestDeleteTopicState) {
+// refuseDeletion answers every topic with one code and no text.
+func refuseDeletion(c *context, asked []wire.DeleteTopicsRequestDeleteTopicState, code wire.Code) {
 	resp := wire.NewDeleteTopicsResponse()
 	for _, t := range asked {
 		out := wire.NewDeleteTopicsResponseDeletableTopicResult()
-		out.Name, out.TopicID = t.Name, t.TopicID
-		out.ErrorCode = wire.CodeInvalidRequest // without a text
+		out.Name, out.TopicID, out.ErrorCode = t.Name, t.TopicID, code
 		resp.Responses = append(resp.Responses, out)
 	}
 	c.Reply(resp)
 }
 
-// deletable says why no topic at all can be deleted here.
-func (b *Broker) deletable(version int16) wire.Code {
+// deletable says why no topic at all can be deleted here. One that is named both
+// ways spoils the request.
+func (b *Broker) deletable(version int16, asked []wire.DeleteTopicsRequestDeleteTopicState) wire.Code {
 	switch {
 	case !b.Controller.Active():
 		return wire.CodeNotController
-	case b.Settings.Broker().DeleteTopics:
-		return wire.CodeNone
-	case version < 3:
+	case !b.Settings.Broker().DeleteTopics && version < 3:
+		return wire.CodeInvalidRequest
+	case !b.Settings.Broker().DeleteTopics:
+		return wire.CodeTopicDeletionDisabled
+	case slices.ContainsFunc(asked, func(t wire.DeleteTopicsRequestDeleteTopicState) bool {
+		return t.Name != nil && t.TopicID != (wire.UUID{})
+	}):
 		return wire.CodeInvalidRequest
 	}
-	return wire.CodeTopicDeletionDisabled
+	return wire.CodeNone
 }
 
 // resolveDeletion finds the name behind an id, and topics that are not there.

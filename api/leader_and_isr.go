@@ -64,8 +64,7 @@ func stopsOf(req *wire.StopReplicaRequest) []replica.Stop {
 
 func (b *Broker) updateMetadata(c *context, req *wire.UpdateMetadataRequest) {
 	resp := wire.NewUpdateMetadataResponse()
-	if req.BrokerEpoch >= 0 && req.BrokerEpoch < b.Replicas.BrokerEpoch() {
-		resp.ErrorCode = wire.CodeStaleBrokerEpoch
+	if resp.ErrorCode = b.Replicas.Admit(req.ControllerEpoch, req.BrokerEpoch); resp.ErrorCode != wire.CodeNone {
 		c.Reply(resp)
 		return
 	}

@@ -191,7 +191,7 @@ func (d *describer) topic(t *metadata.Topic) wire.MetadataResponseTopic {
 func (d *describer) partition(p *metadata.Partition) wire.MetadataResponsePartition {
 	out := wire.NewMetadataResponsePartition()
 	out.PartitionIndex, out.LeaderID, out.LeaderEpoch = p.Index, p.Leader, p.LeaderEpoch
-	out.ReplicaNodes, out.IsrNodes, out.OfflineReplicas = p.Replicas, p.ISR, d.offline(p)
+	out.ReplicaNodes, out.IsrNodes, out.OfflineReplicas = p.Replicas, p.ISR, p.Offline
 	leader, alive := d.image.Broker(p.Leader)
 	_, reachable := leader.Endpoint(d.listener)
 	switch {
@@ -208,18 +208,6 @@ func (d *describer) partition(p *metadata.Partition) wire.MetadataResponsePartit
 		out.ReplicaNodes, out.IsrNodes = d.reachable(p.Replicas), d.reachable(p.ISR)
 		if out.ErrorCode == wire.CodeNone && (len(out.ReplicaNodes) < len(p.Replicas) || len(out.IsrNodes) < len(p.ISR)) {
 			out.ErrorCode = wire.CodeReplicaNotAvailable
-		}
-	}
-	return out
-}
-
-func (d *describer) offline(p *metadata.Partition) []int32 {
-	out := p.Offline
-	for _, id := range p.Replicas {
-		if br, alive := d.image.Broker(id); !slices.Contains(out, id) {
-			if _, ok := br.Endpoint(d.listener); !alive || !ok {
-				out = append(slices.Clone(out), id)
-			}
 		}
 	}
 	return out

@@ -9,20 +9,23 @@ import (
 
 // LeaderAndIsr takes over what the controller decided, partition by partition.
 // An equal or lower leader epoch is answered STALE_CONTROLLER_EPOCH, which
-// controllers expect and bear.
+// controllers expect and bear. What is wrong with the request as a whole is the
+// answer for each partition too.
 func (m *Manager) LeaderAndIsr(req *wire.LeaderAndIsrRequest) *wire.LeaderAndIsrResponse {
 	resp := wire.NewLeaderAndIsrResponse()
 	m.control.Lock()
 	defer m.control.Unlock()
-	if resp.ErrorCode = m.admit(req.ControllerEpoch, req.BrokerEpoch); resp.ErrorCode != wire.CodeNone {
-		return resp
+	takeOver := m.takeOver
+	if code := m.admit(req.ControllerEpoch, req.BrokerEpoch); code != wire.CodeNone {
+		resp.ErrorCode = code
+		takeOver = func(string, wire.UUID, *wire.LeaderAndIsrRequestPartitionState) wire.Code { return code }
 	}
 	defer m.handOver()
 	for i := range req.TopicStates {
 		t := &req.TopicStates[i]
 		errs := wire.LeaderAndIsrResponseTopicError{TopicID: t.TopicID}
 		for j := range t.PartitionStates {
-			code := m.takeOver(t.TopicName, t.TopicID, &t.PartitionStates[j])
+			code := takeOver(t.TopicName, t.TopicID, &t.PartitionStates[j])
 			e := wire.LeaderAndIsrResponsePartitionError{TopicName: t.TopicName, PartitionIndex: t.PartitionStates[j].PartitionIndex, ErrorCode: code}
 			errs.PartitionErrors = append(errs.PartitionErrors, e)
 			if t.TopicID == (wire.UUID{}) {
@@ -36,9 +39,18 @@ func (m *Manager) LeaderAndIsr(req *wire.LeaderAndIsrRequest) *wire.LeaderAndIsr
 	for i := range req.UngroupedPartitionStates { // versions 0 and 1
 		s := &req.UngroupedPartitionStates[i]
 		resp.PartitionErrors = append(resp.PartitionErrors, wire.LeaderAndIsrResponsePartitionError{
-			TopicName: s.TopicName, PartitionIndex: s.PartitionIndex, ErrorCode: m.takeOver(s.TopicName, wire.UUID{}, s)})
+			TopicName: s.TopicName, PartitionIndex: s.PartitionIndex, ErrorCode: takeOver(s.TopicName, wire.UUID{}, s)})
 	}
 	return resp
+}
+
+// Admit checks the epochs of a controller's UpdateMetadata, which orders it with
+// the requests about replicas: whoever has heard of a new controller obeys the
+// old one no more.
+func (m *Manager) Admit(controllerEpoch int32, brokerEpoch int64) wire.Code {
+	m.control.Lock()
+	defer m.control.Unlock()
+	return m.admit(controllerEpoch, brokerEpoch)
 }
 
 // admit checks the epochs of a controller's request. A broker epoch above ours

@@ -157,6 +157,10 @@ func TestCreatePartitions(t *testing.T) {
 	n.Partitions[0] = znode.Replicas{Replicas: []int32{1, 2, 3}, Adding: []int32{1}}
 	put(t, s, znode.TopicPath("t"), n.Encode())
 	f("reassigning", admin.MorePartitions{Count: 9}, wire.CodeReassignmentInProgress, "in progress")
+	if err := a.DeleteTopic(ctx, "t"); err != nil {
+		t.Fatal(err)
+	}
+	f("dying", admin.MorePartitions{Count: 9}, wire.CodeInvalidTopicException, "The topic is queued for deletion.")
 	_, err = a.CreatePartitions(ctx, admin.MorePartitions{Topic: "nope", Count: 9}, three)
 	want(t, "unknown", err, wire.CodeUnknownTopicOrPartition, "does not exist")
 }

@@ -25,6 +25,12 @@ type MorePartitions struct {
 // assignment. Unlike Kafka's write, this one fails when somebody else changes
 // the node meanwhile; it is then tried again.
 func (a *Admin) CreatePartitions(ctx context.Context, m MorePartitions, brokers []Broker) (map[int32][]int32, error) {
+	switch dying, err := a.marked(ctx, m.Topic); {
+	case err != nil:
+		return nil, err
+	case dying:
+		return nil, refuse(wire.CodeInvalidTopicException, "The topic is queued for deletion.")
+	}
 	for {
 		n, stat, found, err := a.readTopic(ctx, m.Topic)
 		switch {

@@ -125,11 +125,11 @@ func duplicates(ids []int32) bool {
 
 // checkFree refuses a name that is taken, about to be freed, or collides.
 func (a *Admin) checkFree(ctx context.Context, name string) error {
-	switch _, err := a.calls.Exists(ctx, znode.DeleteTopicPath(name), false); {
-	case err == nil:
-		return refuse(wire.CodeTopicAlreadyExists, "Topic '%s' is marked for deletion.", name)
-	case !errors.Is(err, zk.ErrNoNode):
+	switch dying, err := a.marked(ctx, name); {
+	case err != nil:
 		return err
+	case dying:
+		return refuse(wire.CodeTopicAlreadyExists, "Topic '%s' is marked for deletion.", name)
 	}
 	switch _, err := a.calls.Exists(ctx, znode.TopicPath(name), false); {
 	case err == nil:
@@ -155,6 +155,15 @@ func (a *Admin) checkFree(ctx context.Context, name string) error {
 		return refuse(wire.CodeInvalidTopicException, "Topic '%s' collides with existing topics: %s", name, strings.Join(colliding, ", "))
 	}
 	return nil
+}
+
+// marked reports whether a topic is marked for deletion.
+func (a *Admin) marked(ctx context.Context, topic string) (bool, error) {
+	_, err := a.calls.Exists(ctx, znode.DeleteTopicPath(topic), false)
+	if errors.Is(err, zk.ErrNoNode) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // DeleteTopic asks the controller to delete a topic. Asking twice is no error:
