@@ -168,6 +168,7 @@ func (n *Node) startReplicas(ctx context.Context) error {
 		MaxLag:             b.ReplicaLagMax,
 		Controller:         n.brain,
 		Follow:             n.following(b),
+		Throttle:           n.settings.throttles.leader,
 		Moves:              replica.MoveConfig{Backoff: b.Millis("replica.fetch.backoff.ms"), Throttle: n.settings.throttles.moves},
 		Topic:              n.settings.Replica, Missing: n.missing, DirFailed: n.dirFailed,
 	}, n.dirs, n.cache, roles{n}, n.env, n.levels.Logger("replica"))

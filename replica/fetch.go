@@ -302,11 +302,16 @@ func (f *fetch) readOne(e *entry, out *FetchedPartition, left int, minOne bool) 
 		out.Err = f.m.missing(e.want.PartitionName, f.req.ByID)
 	} else {
 		out.Topic, out.TopicID = e.part.key.topic, e.part.topicID()
+		held := f.held(e)
+		if e.held.Store(held); held {
+			left, minOne = 0, false
+		}
 		more, out.Err = e.part.read(readRequest{
 			offset: e.want.Offset, maxBytes: min(left, e.want.MaxBytes), minOne: minOne,
 			leaderEpoch: e.want.LeaderEpoch, lastFetchedEpoch: e.want.LastFetchedEpoch, view: f.req.view(),
 			replica: f.req.ReplicaID, logStart: e.want.LogStart, entry: e, follower: f.set.follower,
 		}, out)
+		more = more && (!held || out.Diverging != nil)
 		if out.Err != nil && e.part.gone() {
 			out.Err = f.m.missing(e.want.PartitionName, f.req.ByID)
 		}
@@ -367,6 +372,7 @@ func (f *fetch) result(r *readings) *FetchResult {
 			kept = append(kept, *out)
 		}
 	}
+	f.sent(kept)
 	res := &FetchResult{Partitions: kept}
 	if f.session != nil {
 		f.set.putBack(unread, read)

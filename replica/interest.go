@@ -2,6 +2,7 @@ package replica
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"github.com/gregor-mq/gregor/internal/env"
 )
@@ -41,6 +42,9 @@ type entry struct {
 	// request looks again, though nothing happens here, for another change may be
 	// on its way or the follower not be known to live yet.
 	outside bool
+	// held says that the throttle kept records from the reader: more of them are
+	// no reason to wake it. Those who mark the entry look at it.
+	held atomic.Bool
 }
 
 func newEntry(set *interest, want FetchPartition) *entry {
@@ -108,7 +112,9 @@ func (e *entry) mark(n *news) *parked {
 	if p == nil {
 		return nil
 	}
-	p.bytes += n.bytes[p.view]
+	if !e.held.Load() {
+		p.bytes += n.bytes[p.view]
+	}
 	if p.bytes < p.minBytes && !n.urgent {
 		return nil
 	}

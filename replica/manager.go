@@ -11,6 +11,7 @@ import (
 	"github.com/gregor-mq/gregor/internal/env"
 	"github.com/gregor-mq/gregor/internal/run"
 	"github.com/gregor-mq/gregor/metadata"
+	"github.com/gregor-mq/gregor/quota"
 	"github.com/gregor-mq/gregor/replica/isr"
 	"github.com/gregor-mq/gregor/storage"
 	"github.com/gregor-mq/gregor/wire"
@@ -39,6 +40,9 @@ type Config struct {
 	Controller Controller
 	// Topic returns the effective configuration of a topic.
 	Topic func(topic string) TopicConfig
+	// Throttle is leader.replication.throttled.rate and the replicas that it is
+	// about; nil is none.
+	Throttle *quota.Replication
 	// Moves is about moves between log directories.
 	Moves MoveConfig
 	// Missing are the entries of log.dirs that could not be opened. A partition
