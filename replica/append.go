@@ -193,15 +193,19 @@ func (p *Partition) withdraw(w *ackWait) bool {
 	return true
 }
 
-// failAcks answers all waiting produce requests with an error: this broker
+// failWaiting answers all that wait for followers with an error: this broker
 // leads no more.
-func (p *Partition) failAcks(err error) {
+func (p *Partition) failWaiting(err error) {
 	p.water.Lock()
-	waiting := p.water.waiting
-	p.water.waiting = nil
+	waiting, deletions := p.water.waiting, p.water.deletions
+	p.water.waiting, p.water.deletions = nil, nil
 	p.water.Unlock()
 	for _, w := range waiting {
 		w.timer.Stop()
 		w.fail(err)
+	}
+	for _, w := range deletions {
+		w.timer.Stop()
+		w.done(-1, err)
 	}
 }

@@ -101,7 +101,7 @@ func (m *Manager) takeOver(topic string, id wire.UUID, s *wire.LeaderAndIsrReque
 		return wire.CodeKafkaStorageError
 	}
 	if resigned {
-		p.failAcks(wire.CodeNotLeaderOrFollower)
+		p.failWaiting(wire.CodeNotLeaderOrFollower)
 	}
 	if s.Leader == m.cfg.BrokerID {
 		p.appended(0, m.now())
@@ -260,7 +260,7 @@ func (p *Partition) becomeOffline(m *Manager) {
 	p.resignLocked()
 	epoch := p.mu.leaderEpoch
 	p.mu.Unlock()
-	p.failAcks(wire.CodeKafkaStorageError)
+	p.failWaiting(wire.CodeKafkaStorageError)
 	p.notify(urgent, nil)
 	m.unfollow(p)
 	if was == roleLeader {

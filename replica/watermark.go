@@ -9,6 +9,7 @@ import (
 type outcome struct {
 	news     news
 	acks     []*ackWait
+	deleted  []*deleteWait
 	proposal *isr.Proposal
 }
 
@@ -44,7 +45,7 @@ func (p *Partition) applyLocked(e isr.Effects, out *outcome) {
 	if e.Watermark >= 0 {
 		p.riseLocked(e.Watermark, out)
 	}
-	out.proposal = e.Proposal
+	out.proposal, out.deleted = e.Proposal, p.deletedLocked()
 }
 
 // riseLocked moves the high watermark of a led partition up to next.
@@ -88,6 +89,10 @@ func (p *Partition) carryOut(out *outcome, cause *entry) {
 	for _, w := range out.acks {
 		w.timer.Stop()
 		w.done(w.result)
+	}
+	for _, w := range out.deleted {
+		w.timer.Stop()
+		w.done(w.low, nil)
 	}
 	if out.news != (news{}) {
 		p.notify(out.news, cause)
