@@ -18,12 +18,22 @@ import (
 // partition of each topic. Topics are configured as the overrides say.
 func leads(t *testing.T, overrides []string, topics ...string) *bench {
 	t.Helper()
+	return leadsIn(t, []string{"/d"}, overrides, topics...)
+}
+
+// leadsIn is leads with these log directories.
+func leadsIn(t *testing.T, paths, overrides []string, topics ...string) *bench {
+	t.Helper()
 	b := newBench(t, overrides...)
 	e := b.broker.Env
 	e.FS = memfs.New(0, e.Clock.Now)
-	dir, err := storage.OpenDir(e, "/d", storage.DirOptions{})
-	if err != nil {
-		t.Fatal(err)
+	var dirs []*storage.Dir
+	for _, path := range paths {
+		dir, err := storage.OpenDir(e, path, storage.DirOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		dirs = append(dirs, dir)
 	}
 	defaults, err := storage.ConfigOf(b.broker.Settings.Topic(""), 1000, false)
 	if err != nil {
@@ -32,7 +42,7 @@ func leads(t *testing.T, overrides []string, topics ...string) *bench {
 	m := replica.New(replica.Config{
 		BrokerID: 1, SessionSlots: 10, RetentionInterval: time.Minute, TaskDelay: time.Second, CheckpointInterval: time.Minute,
 		WatermarkInterval: time.Minute, Topic: func(string) replica.TopicConfig { c := *defaults; return replica.TopicConfig{Storage: &c, MinISR: 1} },
-	}, []*storage.Dir{dir}, b.broker.Metadata, quiet{}, e, slog.New(slog.DiscardHandler))
+	}, dirs, b.broker.Metadata, quiet{}, e, slog.New(slog.DiscardHandler))
 	t.Cleanup(func() {
 		if err := m.Stop(); err != nil {
 			t.Error(err)
