@@ -500,8 +500,13 @@ func toolVerifiable(t *testing.T, c *cluster) {
 	c.createTopic(t, topic, rotated(3, all...), "min.insync.replicas=2")
 	consumer := peer.StartJavaTool(t, peer.Tools["kafka-verifiable-consumer"], []string{"--bootstrap-server", c.Bootstrap(), "--topic", topic,
 		"--group-id", "tool-group", "--verbose", "--reset-policy", "earliest", "--session-timeout", "6000"}, "")
+	// By itself it tries everything once.
+	retrying := filepath.Join(t.TempDir(), "producer.properties")
+	if err := os.WriteFile(retrying, []byte("retries=1000000\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	producer := peer.StartJavaTool(t, peer.Tools["kafka-verifiable-producer"], []string{"--bootstrap-server", c.Bootstrap(), "--topic", topic,
-		"--acks", "-1", "--throughput", "300", "--max-messages", "6000"}, "")
+		"--acks", "-1", "--throughput", "300", "--max-messages", "6000", "--producer.config", retrying}, "")
 	soFar := func(n int) {
 		t.Helper()
 		peer.Eventually(t, patience, func() error {
