@@ -14,7 +14,7 @@ var serverRows = []row{
 	{"num.io.threads", Int, "8", atLeast(1), High, ClusterWide, plain,
 		"Request handlers; gregor takes it as the number of requests worked on at once."},
 	{"num.replica.alter.log.dirs.threads", Int, null, nil, High, ReadOnly, plain,
-		"Copiers that move replicas between log directories; one per directory when unset."},
+		"Copiers that move replicas between log directories; gregor has one per directory, whatever is set."},
 	{"background.threads", Int, "10", atLeast(1), High, ClusterWide, plain,
 		"Workers for housekeeping jobs."},
 	{"request.timeout.ms", Int, "30000", nil, High, ReadOnly, plain,

@@ -39,7 +39,8 @@ func (l *Log) TakeCut() (offset int64, ok bool) {
 // it becomes the same in all that records do not tell (start, high watermark,
 // leader epochs, topic id), durable to its end, and marked as the newer one.
 // Nobody may append to the log from now on. ErrBehind when the copy is not
-// level, or the log was cut since the last TakeCut; other errors as Flush's.
+// level, or the log was cut since the last TakeCut; other errors as Flush's. It may
+// be called again after any.
 func (l *Log) TakeOver(from *Log) error {
 	from.mu.Lock()
 	defer from.mu.Unlock()
@@ -59,14 +60,14 @@ func (l *Log) TakeOver(from *Log) error {
 	epochs, _ := from.epochs.Entries()
 	l.flush.Lock()
 	defer l.flush.Unlock()
-	if err := l.change("take over", func() error { return l.assumeLocked(from, id, epochs) }); err != nil {
+	if err := l.attempt("take over", func() error { return l.assumeLocked(from, id, epochs) }); err != nil {
 		return err
 	}
 	if err := l.flushAll(); err != nil {
 		return err
 	}
 	l.succeeds.Store(true)
-	return l.dir.try("mark "+l.name, func() error {
+	return l.dir.attempt("mark "+l.name, func() error {
 		return errors.Join(writeFile(l.fs(), l.file(fileMoved), nil, true), l.fs().SyncDir(l.Path()))
 	})
 }
