@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gregor-mq/gregor/record"
+	"github.com/gregor-mq/gregor/wire"
 )
 
 // TestNothingAcknowledgedIsLost runs brokers, appends and faults by a seed, heals
@@ -48,7 +49,7 @@ func (c *cluster) chaos(steps int) {
 			c.send(c.upTo(len(c.parts)))
 		}
 		b := c.brokers[c.upTo(len(c.brokers))]
-		switch c.upTo(12) {
+		switch c.upTo(13) {
 		case 0:
 			c.down(b, true)
 		case 1:
@@ -65,6 +66,8 @@ func (c *cluster) chaos(steps int) {
 			c.setCut(b.id, brain0, true)
 		case 8:
 			c.mend()
+		case 11, 12:
+			c.shift(b, int32(c.upTo(len(c.parts))), logDirs[c.upTo(len(logDirs))])
 		}
 		time.Sleep(time.Duration(c.upTo(400)) * time.Millisecond)
 	}
@@ -74,6 +77,19 @@ func (c *cluster) isDown(b *member) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return b.life == 0
+}
+
+// shift moves a replica of a broker to a log directory.
+func (c *cluster) shift(b *member, partition int32, dir string) {
+	if c.isDown(b) {
+		return
+	}
+	for _, err := range b.m.AlterDirs([]DirChange{{"t", partition, dir}}) {
+		// A broker that just started may not have been told of the partition yet.
+		if code := codeOf(err); code != wire.CodeNone && code != wire.CodeUnknownTopicOrPartition && code != wire.CodeReplicaNotAvailable {
+			c.t.Errorf("broker %d moves t-%d to %s: %v", b.id, partition, dir, err)
+		}
+	}
 }
 
 func (c *cluster) setCut(a, b int32, cut bool) {

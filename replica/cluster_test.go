@@ -121,12 +121,19 @@ func (c *cluster) upTo(n int) int {
 	return c.rng.IntN(n)
 }
 
+// logDirs are the log directories of each broker.
+var logDirs = []string{"/d", "/e"}
+
 // up starts a broker with what its disk holds.
 func (c *cluster) up(b *member) {
 	e := b.host.Boot()
-	d, err := storage.OpenDir(e, "/d", storage.DirOptions{})
-	if err != nil {
-		c.t.Fatal(err)
+	var dirs []*storage.Dir
+	for _, path := range logDirs {
+		d, err := storage.OpenDir(e, path, storage.DirOptions{})
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		dirs = append(dirs, d)
 	}
 	cache := metadata.NewCache()
 	m := New(Config{
@@ -137,7 +144,8 @@ func (c *cluster) up(b *member) {
 			Protocol: c.protocol, Fetchers: 1 + int(b.id)%2, MaxWait: 300 * time.Millisecond, MinBytes: 1, MaxBytes: 1 << 20, PartitionBytes: 2000,
 			Backoff: 100 * time.Millisecond, Dial: func(address, _ string) follow.Peer { return c.dial(b, address) },
 		}},
-	}, []*storage.Dir{d}, cache, &heard{}, e, c.log.With("broker", b.id))
+		Moves: MoveConfig{Backoff: 100 * time.Millisecond},
+	}, dirs, cache, &heard{}, e, c.log.With("broker", b.id))
 	if err := m.Load(c.t.Context(), 2); err != nil {
 		c.t.Fatal(err)
 	}
