@@ -3,6 +3,7 @@ package node
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/gregor-mq/gregor/metadata"
@@ -36,6 +37,9 @@ func TestBrokersReplicate(t *testing.T) {
 			nodes[i] = m.broker(i, connect)
 			defer func() { m.leave(nodes[i]) }()
 		}
+		m.eventually("all know each other", func() bool {
+			return !slices.ContainsFunc(nodes[:], func(n *Node) bool { return len(n.cache.Image().Brokers) != len(nodes) })
+		})
 		req := wire.NewCreateTopicsRequest()
 		topic := wire.NewCreateTopicsRequestCreatableTopic()
 		topic.Name, topic.NumPartitions, topic.ReplicationFactor = "t", 1, 3

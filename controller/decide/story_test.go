@@ -100,6 +100,8 @@ type fault struct {
 	moved bool
 	// done lets the operation happen before the error, as a lost reply does.
 	done bool
+	// writes spares what only reads.
+	writes bool
 }
 
 // world is a controller with the ZooKeeper it talks to.
@@ -259,6 +261,8 @@ func parseFault(t *testing.T, args []string) fault {
 			f.moved = true
 		case "done":
 			f.done = true
+		case "writes":
+			f.writes = true
 		case "BadVersion":
 			f.err = zk.ErrBadVersion
 		case "NoNode":

@@ -164,6 +164,7 @@ func (s *State) partitionModified(name string) {
 		}
 		switch {
 		case len(added) == 0:
+			s.keepID(t, n)
 		case s.queued(name):
 			s.note("topic %s is being deleted: no partitions are added to it", name)
 			s.znodes([]Op{{
@@ -176,7 +177,27 @@ func (s *State) partitionModified(name string) {
 				p.assignment = Assignment(n.Partitions[id])
 				ps = append(ps, p)
 			}
-			s.createPartitions(ps)
+			s.then(
+				func() { s.keepID(t, n) },
+				func() { s.createPartitions(ps) },
+			)
+		}
+	})
+}
+
+// keepID puts a topic's id back into its node when a tool older than 2.8 wrote
+// the node without: the next controller would give it another one, which no
+// replica would take. A refused compare-and-set means that the node changed
+// again, and its watch has fired.
+func (s *State) keepID(t *topic, n *topicNode) {
+	if n.ID != (TopicID{}) || t.id == (TopicID{}) {
+		return
+	}
+	n.ID, n.Version = t.id, 0
+	op := Op{Kind: OpWrite, Path: znode.TopicPath(t.name), Data: n.Encode(), Version: n.version, Fence: true}
+	s.znodes([]Op{op}, func(results []Result) {
+		if err := results[0].Err; err != zk.OK && err != zk.ErrBadVersion {
+			s.note("the id of topic %s is not in its node: %v", t.name, err)
 		}
 	})
 }

@@ -259,7 +259,7 @@ func (w *world) perform(ops []Op) []Result {
 
 func (w *world) op(op Op) Result {
 	for i, f := range w.faults {
-		if f.path == op.Path {
+		if f.path == op.Path && (!f.writes || op.Kind > OpExists) {
 			w.faults = slices.Delete(w.faults, i, i+1)
 			if f.done {
 				w.do(op)
