@@ -11,10 +11,11 @@ import (
 	"github.com/gregor-mq/gregor/wire"
 )
 
-// Fetch v0-17: sessions from v7 (KIP-227), topic ids from v13 (KIP-516), the
-// replica's state as a tagged field from v15 (KIP-903). Consumers of versions
-// 0 to 3 get message sets of magic 0 or 1; zstd is for version 10 and later.
-// Record bytes stay in their files until the reply is written.
+// Fetch v0-17: sessions from v7 (KIP-227), nearer replicas from v11 (KIP-392),
+// topic ids from v13 (KIP-516), the replica's state as a tagged field from v15
+// (KIP-903). Consumers of versions 0 to 3 get message sets of magic 0 or 1; zstd
+// is for version 10 and later. Record bytes stay in their files until the reply
+// is written.
 
 const (
 	// fetchMagic1 and fetchMagic2 are the first versions whose consumers read
@@ -22,7 +23,10 @@ const (
 	fetchMagic1, fetchMagic2, zstdFetchVersion = 2, 4, 10
 	// wholeBatchVersion is the first that may return one batch above the limit.
 	wholeBatchVersion = 3
-	fetchByIDVersion  = 13
+	// preferredVersion is the first whose consumers say in which rack they are,
+	// and may read from followers (KIP-392).
+	preferredVersion = 11
+	fetchByIDVersion = 13
 	// leaderVersion is the first that names the leader when it is not this
 	// broker (KIP-951).
 	leaderVersion = 16
@@ -33,7 +37,7 @@ func (b *Broker) fetch(c *context, req *wire.FetchRequest) {
 		c.Reply(failedFetch(c.version(), req, wire.CodeUnknownServerError))
 		return
 	}
-	r := b.fetchRequest(c.version(), req)
+	r := b.fetchRequest(c.version(), c.Peer().Listener, req)
 	c.Release() // the request holds copies only
 	res, pending := b.Replicas.Fetch(r, func(resume func() *replica.FetchResult) {
 		c.ReplyFunc(func() wire.Body { return b.fetchResponse(c, resume()) })
@@ -81,7 +85,7 @@ func releaseSpans(res *replica.FetchResult) {
 	}
 }
 
-func (b *Broker) fetchRequest(version int16, req *wire.FetchRequest) *replica.FetchRequest {
+func (b *Broker) fetchRequest(version int16, listener string, req *wire.FetchRequest) *replica.FetchRequest {
 	r := &replica.FetchRequest{
 		ReplicaID: req.ReplicaID, MaxWait: time.Duration(req.MaxWaitMs) * time.Millisecond,
 		MinBytes: int(req.MinBytes), MaxBytes: int(req.MaxBytes), Isolation: replica.Isolation(req.IsolationLevel),
@@ -90,6 +94,9 @@ func (b *Broker) fetchRequest(version int16, req *wire.FetchRequest) *replica.Fe
 	}
 	if version >= 15 {
 		r.ReplicaID = req.ReplicaState.ReplicaID
+	}
+	if r.ReplicaID < 0 && version >= preferredVersion {
+		r.Anywhere, r.Rack, r.Listener = true, req.RackID, listener
 	}
 	if r.ReplicaID < 0 || version < fetchMagic2 {
 		// Whoever says that it is a broker may ask for more, but not where the
@@ -201,6 +208,7 @@ func (b *Broker) pointToLeader(listener string, p *replica.FetchedPartition, out
 func (b *Broker) fillFetched(version int16, p *replica.FetchedPartition, out *wire.FetchResponsePartitionData) {
 	out.PartitionIndex, out.ErrorCode = p.Partition, Code(p.Err)
 	out.HighWatermark, out.LastStableOffset, out.LogStartOffset = p.HighWatermark, p.LastStable, p.LogStart
+	out.PreferredReadReplica = p.Preferred
 	switch {
 	case p.Err != nil && unknownToCluster(out.ErrorCode):
 		// As Kafka: the schema's default, which is empty.

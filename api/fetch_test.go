@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/gregor-mq/gregor/record"
+	"github.com/gregor-mq/gregor/replica"
 	"github.com/gregor-mq/gregor/storage"
 	"github.com/gregor-mq/gregor/wire"
 )
@@ -123,5 +124,36 @@ func TestFetchAnswers(t *testing.T) {
 	if p := reply.Responses[0].Partitions[0]; p.ErrorCode != wire.CodeFencedLeaderEpoch || p.CurrentLeader.LeaderID != 1 ||
 		len(reply.NodeEndpoints) != 1 || reply.NodeEndpoints[0].Host != "one" {
 		t.Errorf("no way to the leader: %+v", reply)
+	}
+}
+
+// Consumers of version 11 and later may read from a follower, and be sent to a
+// nearer one; brokers ask leaders.
+func TestWhoMayReadElsewhere(t *testing.T) {
+	b := newBench(t)
+	f := func(version int16, replicaID int32, want replica.FetchRequest) {
+		t.Helper()
+		req := fetches(version, "t", from(0, 0))
+		req.RackID = "r"
+		if version >= 15 {
+			req.ReplicaState.ReplicaID = replicaID
+		} else {
+			req.ReplicaID = replicaID
+		}
+		got := b.broker.fetchRequest(version, "L", req)
+		if got.ReplicaID != replicaID || got.Anywhere != want.Anywhere || got.Rack != want.Rack || got.Listener != want.Listener {
+			t.Errorf("v%d by %d: %+v", version, replicaID, got)
+		}
+	}
+	nearer := replica.FetchRequest{Anywhere: true, Rack: "r", Listener: "L"}
+	f(10, -1, replica.FetchRequest{})
+	f(11, -1, nearer)
+	f(17, -1, nearer)
+	f(11, 2, replica.FetchRequest{})
+	f(17, 2, replica.FetchRequest{})
+	var out wire.FetchResponsePartitionData
+	b.broker.fillFetched(11, &replica.FetchedPartition{PartitionName: replica.PartitionName{Topic: "t"}, Preferred: 7}, &out)
+	if out.PreferredReadReplica != 7 || out.ErrorCode != wire.CodeNone || out.Records.IsNull() {
+		t.Errorf("%+v", out)
 	}
 }

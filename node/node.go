@@ -166,6 +166,7 @@ func (n *Node) startReplicas(ctx context.Context) error {
 		WatermarkInterval:  b.Millis("replica.high.watermark.checkpoint.interval.ms"),
 		FlushInterval:      flushInterval(b),
 		MaxLag:             b.ReplicaLagMax,
+		RackAware:          b.Text("replica.selector.class") == "org.apache.kafka.common.replica.RackAwareReplicaSelector",
 		Controller:         n.brain,
 		Follow:             n.following(b),
 		Throttle:           n.settings.throttles.leader,

@@ -21,11 +21,18 @@ const (
 
 // FetchRequest is one Fetch, whatever its version said.
 type FetchRequest struct {
-	ReplicaID int32 // negative for a client that is no broker
-	MaxWait   time.Duration
-	MinBytes  int
-	MaxBytes  int
-	Isolation Isolation
+	// ReplicaID is a broker's id, or consumer for one; lower ones see all that a
+	// broker sees, too, and are none (Kafka has them for debugging).
+	ReplicaID int32
+	// Anywhere says that a follower may answer a consumer as well as the leader.
+	Anywhere bool
+	// Rack and Listener are where a consumer is that may be sent to a nearer
+	// replica; Rack is empty for others.
+	Rack, Listener string
+	MaxWait        time.Duration
+	MinBytes       int
+	MaxBytes       int
+	Isolation      Isolation
 	// WholeBatches asks that the first batch be returned even when it is
 	// larger than the limits (version 3 and later).
 	WholeBatches bool
@@ -36,6 +43,9 @@ type FetchRequest struct {
 	Partitions   []FetchPartition
 	Forgotten    []PartitionName
 }
+
+// consumer is the ReplicaID of consumers.
+const consumer int32 = -1
 
 // PartitionName names a partition by topic name or, in a fetch by id, by id.
 type PartitionName struct {
@@ -77,6 +87,8 @@ type FetchedPartition struct {
 	// Diverging is where the reader's history ends to agree with the leader's,
 	// nil if it does not diverge.
 	Diverging *EpochEnd
+	// Preferred is the replica to read from instead, -1 for this one.
+	Preferred int32
 	// Span holds the records; it is empty when there are none.
 	Span storage.Span
 	// FetchOffset is what was asked for.
@@ -175,7 +187,7 @@ func (f *fetch) minBytes() int { return min(f.req.MinBytes, f.req.MaxBytes) }
 
 func (r *FetchRequest) view() view {
 	switch {
-	case r.ReplicaID >= 0:
+	case r.ReplicaID != consumer:
 		return viewEnd
 	case r.Isolation == ReadCommitted:
 		return viewStable
@@ -289,7 +301,7 @@ func (f *fetch) read() *readings {
 			size = e.want.MaxBytes // its first batch alone is larger
 		}
 		r.available += size
-		r.urgent = r.urgent || out.Err != nil || out.Diverging != nil
+		r.urgent = r.urgent || out.elsewhere()
 	}
 	return r
 }
@@ -297,7 +309,7 @@ func (f *fetch) read() *readings {
 // readOne reads one partition; more reports that it is to be looked at again
 // even if nothing happens to it.
 func (f *fetch) readOne(e *entry, out *FetchedPartition, left int, minOne bool) (more bool) {
-	out.PartitionName, out.FetchOffset = e.want.PartitionName, e.want.Offset
+	out.PartitionName, out.FetchOffset, out.Preferred = e.want.PartitionName, e.want.Offset, noReplica
 	if f.resolve(e); e.part == nil {
 		out.Err = f.m.missing(e.want.PartitionName, f.req.ByID)
 	} else {
@@ -309,7 +321,8 @@ func (f *fetch) readOne(e *entry, out *FetchedPartition, left int, minOne bool) 
 		more, out.Err = e.part.read(readRequest{
 			offset: e.want.Offset, maxBytes: min(left, e.want.MaxBytes), minOne: minOne,
 			leaderEpoch: e.want.LeaderEpoch, lastFetchedEpoch: e.want.LastFetchedEpoch, view: f.req.view(),
-			replica: f.req.ReplicaID, logStart: e.want.LogStart, entry: e, follower: f.set.follower,
+			replica: f.req.ReplicaID, anywhere: f.req.Anywhere || f.req.ReplicaID < consumer, rack: f.req.Rack, listener: f.req.Listener,
+			logStart: e.want.LogStart, entry: e, follower: f.set.follower,
 		}, out)
 		more = more && (!held || out.Diverging != nil)
 		if out.Err != nil && e.part.gone() {
@@ -335,10 +348,16 @@ func (f *fetch) resolve(e *entry) {
 	}
 }
 
+// elsewhere reports that the reader is to do something else than to wait here.
+func (out *FetchedPartition) elsewhere() bool {
+	return out.Err != nil || out.Diverging != nil || out.Preferred != noReplica
+}
+
 // changed reports what an incremental reply must tell of a partition: records,
-// an error or its end, another history, a moved watermark or log start.
+// an error or its end, another history, a nearer replica, a moved watermark or
+// log start.
 func (e *entry) changed(out *FetchedPartition) bool {
-	return out.Err != nil || e.sentFailed || out.Diverging != nil || out.Span.Size() > 0 || e.sentHW != out.HighWatermark || e.sentStart != out.LogStart
+	return out.elsewhere() || e.sentFailed || out.Span.Size() > 0 || e.sentHW != out.HighWatermark || e.sentStart != out.LogStart
 }
 
 // release gives spans back before the fetch is parked, and returns the entries
@@ -361,7 +380,7 @@ func (f *fetch) result(r *readings) *FetchResult {
 	for i, e := range r.from {
 		out := &r.parts[i]
 		switch {
-		case r.more[i] && out.Span.Size() == 0 && out.Err == nil && out.Diverging == nil:
+		case r.more[i] && out.Span.Size() == 0 && !out.elsewhere():
 			unread = append(unread[:len(unread):len(unread)], e) // its first batch did not fit
 		case r.more[i] || e.outside:
 			read = append(read, e)

@@ -34,6 +34,9 @@ type Config struct {
 	// MaxLag is replica.lag.time.max.ms: how long a follower may lag before it
 	// is out of sync.
 	MaxLag time.Duration
+	// RackAware is that replica.selector.class is the RackAwareReplicaSelector:
+	// consumers are sent to replicas in their rack.
+	RackAware bool
 	// Follow says how partitions are copied from their leaders.
 	Follow FollowConfig
 	// Controller hears of changes of the in-sync replicas.

@@ -26,13 +26,13 @@ var notFound = FoundOffset{Offset: -1, Timestamp: -1, LeaderEpoch: -1}
 
 // ListOffset finds an offset by time. Consumers see no further than the high
 // watermark, those that read committed no further than the last stable offset;
-// replicas see all.
+// replicas see all. Ids below -1 may ask followers, too.
 func (m *Manager) ListOffset(topic string, partition int32, timestamp int64, isolation Isolation, replica, leaderEpoch int32) (FoundOffset, error) {
 	p := m.lookup(topic, partition)
 	if p == nil {
 		return notFound, m.missing(PartitionName{Topic: topic, Partition: partition}, false)
 	}
-	if err := p.checkLeader(leaderEpoch); err != nil {
+	if err := p.checkHolder(leaderEpoch, replica < consumer); err != nil {
 		return notFound, err
 	}
 	limit, err := p.visible(isolation, replica)
@@ -41,7 +41,7 @@ func (m *Manager) ListOffset(topic string, partition int32, timestamp int64, iso
 	}
 	// A new leader may not know yet how far the former one had come: then a
 	// consumer would see the end of the log fall.
-	lagging := replica < 0 && p.watermarkLags()
+	lagging := replica == consumer && p.watermarkLags()
 	switch timestamp {
 	case LatestTimestamp:
 		if lagging {
@@ -77,7 +77,7 @@ func (m *Manager) ListOffset(topic string, partition int32, timestamp int64, iso
 // visible is the end of what a reader may see.
 func (p *Partition) visible(isolation Isolation, replica int32) (int64, error) {
 	switch {
-	case replica >= 0:
+	case replica != consumer:
 		return p.log().EndOffset(), nil
 	case isolation == ReadCommitted:
 		return p.log().LastStableOffset()
@@ -113,13 +113,14 @@ func (m *Manager) EpochEnd(topic string, partition, epoch, knownLeaderEpoch int3
 	return found, end, m.observe(err)
 }
 
-// Producers lists the active producers of a partition.
+// Producers lists the active producers of a partition, as this replica knows
+// them.
 func (m *Manager) Producers(topic string, partition int32) ([]producer.Active, error) {
 	p := m.lookup(topic, partition)
 	if p == nil {
 		return nil, m.missing(PartitionName{Topic: topic, Partition: partition}, false)
 	}
-	if err := p.checkLeader(-1); err != nil {
+	if err := p.checkHolder(AnyEpoch, true); err != nil {
 		return nil, err
 	}
 	list, err := p.log().ActiveProducers()
@@ -134,7 +135,7 @@ func (m *Manager) OffsetsBefore(topic string, partition int32, timestamp int64, 
 	if p == nil {
 		return nil, m.missing(PartitionName{Topic: topic, Partition: partition}, false)
 	}
-	if err := p.checkLeader(-1); err != nil {
+	if err := p.checkHolder(AnyEpoch, replica < consumer); err != nil {
 		return nil, err
 	}
 	starts, err := p.log().SegmentStarts()
@@ -166,7 +167,7 @@ func (m *Manager) OffsetsBefore(topic string, partition int32, timestamp int64, 
 
 // capAt shows a consumer the high watermark in place of all that lies above.
 func capAt(offsets []int64, hw int64, replica int32) []int64 {
-	if replica >= 0 {
+	if replica != consumer {
 		return offsets
 	}
 	above := 0

@@ -158,7 +158,11 @@ type readRequest struct {
 	lastFetchedEpoch int32
 	view             view
 	replica          int32 // who reads; negative for a consumer
-	logStart         int64 // where its log begins, of a replica
+	// anywhere says that a follower may serve it; rack and listener are where a
+	// consumer is, rack empty when that does not matter.
+	anywhere       bool
+	rack, listener string
+	logStart       int64 // where its log begins, of a replica
 	// entry is that of the fetch, follower that of its session; nil without one.
 	entry    *entry
 	follower *follower
@@ -182,6 +186,21 @@ func (p *Partition) checkLeaderLocked(known int32) error {
 	return nil
 }
 
+// checkHolder is checkLeader, where a follower will do as well if anywhere says so.
+func (p *Partition) checkHolder(known int32, anywhere bool) error {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return p.checkHolderLocked(known, anywhere)
+}
+
+func (p *Partition) checkHolderLocked(known int32, anywhere bool) error {
+	err := p.checkLeaderLocked(known)
+	if err == wire.CodeNotLeaderOrFollower && anywhere && p.mu.role == roleFollower {
+		return nil
+	}
+	return err
+}
+
 // checkLeader is checkLeaderLocked for who does not hold mu.
 func (p *Partition) checkLeader(known int32) error {
 	p.mu.RLock()
@@ -195,7 +214,7 @@ func (p *Partition) checkLeader(known int32) error {
 func (p *Partition) checkReader(r *readRequest) (since int32, err error) {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
-	if err := p.checkLeaderLocked(r.leaderEpoch); err != nil {
+	if err := p.checkHolderLocked(r.leaderEpoch, r.anywhere); err != nil {
 		return 0, err
 	}
 	if r.replica < 0 || r.replica != p.m.cfg.BrokerID && slices.Contains(p.mu.replicas, r.replica) {
@@ -224,8 +243,8 @@ func (p *Partition) diverges(r *readRequest, start, end int64) (*EpochEnd, error
 }
 
 // read finds what a reader may see; more reports that there are records at the
-// offset, whether or not they fit, or that the histories diverge. What a
-// replica asks for tells how far it is.
+// offset, whether or not they fit, or that the reader is to do something else
+// first. What a replica asks for tells how far it is.
 func (p *Partition) read(r readRequest, out *FetchedPartition) (more bool, err error) {
 	since, err := p.checkReader(&r)
 	if err != nil {
@@ -255,6 +274,11 @@ func (p *Partition) readLog(r readRequest, end int64, out *FetchedPartition) (mo
 	out.HighWatermark, out.LogStart = p.log().HighWatermark(), p.log().StartOffset()
 	if out.LastStable, err = p.log().LastStableOffset(); err != nil {
 		return false, p.m.observe(err)
+	}
+	if r.rack != "" && p.m.cfg.RackAware {
+		if out.Preferred = p.preferred(r.rack, r.listener, r.offset); out.Preferred != noReplica {
+			return true, nil
+		}
 	}
 	if r.lastFetchedEpoch >= 0 {
 		if out.Diverging, err = p.diverges(&r, out.LogStart, end); err != nil || out.Diverging != nil {
