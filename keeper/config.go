@@ -36,6 +36,10 @@ type Config struct {
 	SnapRetain int
 	// JuteMaxBuffer is the largest request in bytes (jute.maxbuffer, 1 MiB − 1).
 	JuteMaxBuffer int
+	// RequestMemory bounds the bytes of larger requests in work over all clients
+	// together (zookeeper.largeRequestMaxBytes, 100 MiB); a client beyond it
+	// waits. The embedded broker does not.
+	RequestMemory int64
 	// ExtendedTypes allows nodes with a time to live (extendedTypesEnabled).
 	ExtendedTypes bool
 	// EnforceQuota lets hard quotas refuse writes (enforceQuota).
@@ -74,6 +78,7 @@ func (c Config) withDefaults() Config {
 	c.SnapCount = cmp.Or(c.SnapCount, 100_000)
 	c.SnapRetain = cmp.Or(c.SnapRetain, 3)
 	c.JuteMaxBuffer = cmp.Or(c.JuteMaxBuffer, zk.MaxFrame)
+	c.RequestMemory = cmp.Or(c.RequestMemory, 100<<20)
 	c.ReapInterval = cmp.Or(c.ReapInterval, time.Minute)
 	c.ReapPerMinute = cmp.Or(c.ReapPerMinute, 10_000)
 	c.Member = cmp.Or(c.Member, 1)
@@ -97,6 +102,7 @@ func (c Config) check() error {
 	rule(c.SnapCount >= 2, "snapCount", c.SnapCount, "must be at least 2")
 	rule(c.SnapRetain >= 1, "autopurge.snapRetainCount", c.SnapRetain, "must be at least 1")
 	rule(c.JuteMaxBuffer >= 1<<10 && c.JuteMaxBuffer <= sane, "jute.maxbuffer", c.JuteMaxBuffer, "must be 1024 to 1073741824")
+	rule(c.RequestMemory > 0, "largeRequestMaxBytes", c.RequestMemory, "must be above 0")
 	rule(c.Member >= 1 && c.Member <= maxMember, "myid", c.Member, "must be 1 to 254")
 	return errors.Join(errs...)
 }

@@ -51,7 +51,10 @@ type conn struct {
 	ids      atomic.Pointer[[]tree.Identity]
 	welcomed chan struct{} // closed when the session is there
 	touched  bool          // the loop's
+	waits    atomic.Bool   // for memory
 	room     chan struct{} // a hint that the queue got shorter
+	ctx      context.Context
+	cancel   context.CancelCauseFunc // of ctx, when the connection is closed
 
 	mu struct {
 		sync.Mutex
@@ -65,9 +68,10 @@ type conn struct {
 	}
 
 	// The reader's alone.
-	in     []byte
-	begin  int
-	filled int
+	in       []byte
+	begin    int
+	filled   int
+	reserved int64 // what in costs of the keeper's memory
 }
 
 // callKind says what the loop does with a call.
@@ -92,6 +96,9 @@ type call struct {
 	body  zk.Record          // callSync: the reply
 	read  readRequest        // callRead
 	start time.Time
+	size  int         // of the frame, in bytes
+	pot   *run.Budget // where cost is taken from
+	cost  int64       // until it is done; 0 for what does not wait
 }
 
 // serve takes in a connection and starts its reader.
@@ -100,9 +107,11 @@ func (k *Keeper) serve(nc net.Conn, local bool) error {
 		k: k, nc: nc, local: local, addr: nc.RemoteAddr().String(), host: env.Host(nc.RemoteAddr()),
 		opened: k.env.Clock.Now(), welcomed: make(chan struct{}), room: make(chan struct{}, 1),
 	}
+	c.ctx, c.cancel = context.WithCancelCause(k.group.Context())
 	c.ids.Store(&[]tree.Identity{{Scheme: zk.SchemeIP, ID: c.host}})
 	c.mu.stats.reset()
 	if err := k.conns.add(c, k.cfg.MaxClientCnxns); err != nil {
+		c.cancel(err)
 		return err
 	}
 	k.group.Light(c.run)
@@ -117,6 +126,8 @@ func (c *conn) run() {
 	c.mu.Lock()
 	c.retireLocked()
 	c.mu.Unlock()
+	c.in = nil
+	c.k.memory.large.Give(c.reserved)
 	c.k.watches.Drop(c.id)
 	c.k.sessions.detach(c)
 	c.k.conns.remove(c) // before the peer learns of the end and counts connections
@@ -233,7 +244,9 @@ func (c *conn) next() ([]byte, error) {
 // fill reads until n bytes are there. Replies are sent before it waits.
 func (c *conn) fill(n int) error {
 	for c.filled-c.begin < n {
-		c.makeRoom(n)
+		if err := c.makeRoom(n); err != nil {
+			return err
+		}
 		c.flush()
 		k, err := c.nc.Read(c.in[c.filled:])
 		c.filled += k
@@ -249,20 +262,35 @@ func (c *conn) fill(n int) error {
 
 // makeRoom sees to it that at least one byte can be read: the buffer grows with
 // what has arrived, and is small again when nothing waits.
-func (c *conn) makeRoom(n int) {
+func (c *conn) makeRoom(n int) error {
 	have := c.in[c.begin:c.filled]
 	switch {
 	case len(have) == 0 && (len(c.in) == 0 || len(c.in) > keptBuffer) && n <= zk.LengthSize:
 		c.in = make([]byte, idleBuffer)
+		if err := c.reserve(idleBuffer); err != nil {
+			return err
+		}
 	case c.begin > 0 && len(have) < len(c.in):
 		copy(c.in, have)
 	case len(have) == len(c.in):
-		size := min(max(2*len(c.in), idleBuffer), max(n, idleBuffer))
-		grown := make([]byte, max(size, len(have)+1))
+		size := max(min(max(2*len(c.in), idleBuffer), max(n, idleBuffer)), len(have)+1)
+		if err := c.reserve(size); err != nil {
+			return err
+		}
+		grown := make([]byte, size)
 		copy(grown, have)
 		c.in = grown
 	}
 	c.begin, c.filled = 0, len(have)
+	return nil
+}
+
+// mustWait reports whether a call has its turn later: every write, and reads
+// behind one, as long as that is not answered.
+func (c *conn) mustWait(cl *call) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return cl.kind != callRead || len(c.mu.queue) > 0
 }
 
 // enqueue puts a call behind those that wait, if it must wait: every write, and
@@ -297,6 +325,7 @@ func (c *conn) enqueue(cl *call) (waits bool, err error) {
 // complete sends the reply to the oldest call, and those to the reads that
 // waited for it. The loop calls it with the tree locked.
 func (c *conn) complete(cl *call, h zk.ReplyHeader, body zk.Record) {
+	cl.release()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.mu.queue) == 0 || c.mu.queue[0] != cl {
@@ -307,6 +336,7 @@ func (c *conn) complete(cl *call, h zk.ReplyHeader, body zk.Record) {
 	for n < len(c.mu.queue) && c.mu.queue[n].kind == callRead {
 		r := c.mu.queue[n]
 		c.answerLocked(r)
+		r.release()
 		n++
 	}
 	clear(c.mu.queue[:n])
@@ -502,10 +532,13 @@ func (c *conn) retireLocked() {
 	c.mu.closed = true
 	c.mu.out, c.mu.spare = nil, nil
 	for _, cl := range c.mu.queue {
-		if cl.kind != callRead {
-			c.k.stats.outstanding.Add(-1)
+		if cl.kind == callRead {
+			cl.release() // the loop has the others
+			continue
 		}
+		c.k.stats.outstanding.Add(-1)
 	}
 	c.mu.queue = nil
+	c.cancel(net.ErrClosed)
 	run.Hint(c.room)
 }

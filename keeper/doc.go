@@ -14,6 +14,7 @@
 //   - Disk: what wal and snap keep, and keeper.meta and keeper.lock.
 //   - Locks: in this order Keeper.state (tree; writers are the loop and the
 //     start of a snapshot), conn.mu (what is to be sent), then any of
-//     Keeper.conns, Keeper.sessions, Keeper.stats and those inside watch.
+//     Keeper.conns, Keeper.sessions, Keeper.stats, Keeper.memory and those
+//     inside watch.
 //   - Kafka counterpart: org.apache.zookeeper.server.ZooKeeperServer.
 package keeper

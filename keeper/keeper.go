@@ -28,6 +28,7 @@ type Keeper struct {
 	outer  *run.Group // waits for group
 	group  *run.Group
 	inbox  *run.Inbox[*call]
+	memory requestMemory
 	ready  chan struct{} // closed when clients may come
 	done   chan struct{} // closed when all has ended
 	err    error         // why, readable after done
@@ -62,7 +63,7 @@ func Start(ctx context.Context, cfg Config, e env.Env, log *slog.Logger) (*Keepe
 	}
 	k := &Keeper{
 		cfg: cfg, env: e, log: log, started: e.Clock.Now(),
-		inbox: run.NewInbox[*call](inboxLimit), ready: make(chan struct{}), done: make(chan struct{}),
+		inbox: run.NewInbox[*call](inboxLimit), memory: newRequestMemory(cfg.RequestMemory), ready: make(chan struct{}), done: make(chan struct{}),
 		watches: watch.New(), words: map[string]bool{},
 	}
 	k.sessions.m, k.conns.m, k.conns.perAddr = map[int64]*session{}, map[watch.Conn]*conn{}, map[string]int{}

@@ -426,6 +426,7 @@ func (w *logWriter) put(m *pb.Message, durable bool) error {
 // take is called by the loop for one request.
 func (l *loop) take(now int64, c *call) {
 	if c.conn != nil && c.kind != callConnect && !l.owns(c) {
+		c.release()
 		return // the session moved to a newer connection
 	}
 	switch c.kind {

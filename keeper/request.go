@@ -45,7 +45,7 @@ func (c *conn) handle(frame []byte) error {
 	c.mu.Lock()
 	c.mu.stats.received++
 	c.mu.Unlock()
-	cl := &call{conn: c, xid: h.Xid, op: h.Op, start: now}
+	cl := &call{conn: c, xid: h.Xid, op: h.Op, start: now, size: len(frame)}
 	if err != nil {
 		if h.Op == zk.OpAuth || h.Op == zk.OpSASL {
 			return err
@@ -103,7 +103,15 @@ func ownData(body zk.Request) {
 // submit answers a read at once when nothing of this connection is before it;
 // everything else waits for its turn.
 func (c *conn) submit(cl *call) error {
+	if c.mustWait(cl) {
+		if err := c.charge(cl, cl.size); err != nil {
+			return err
+		}
+	}
 	waits, err := c.enqueue(cl)
+	if err != nil || !waits {
+		cl.release()
+	}
 	switch {
 	case err != nil:
 		return err

@@ -114,6 +114,9 @@ func (l *loop) expire() {
 	tick := k.tickMillis()
 	for t := (l.ticked/tick + 1) * tick; t <= now; t += tick {
 		for _, s := range l.wheel[t] {
+			if c := k.sessions.connOf(s.id); c != nil && c.waits.Load() {
+				s.touch(now, tick)
+			}
 			d := s.deadline.Load()
 			switch {
 			case s.gone || l.prep.Closing(s.id):

@@ -223,7 +223,7 @@ func (c *Conn) charge(n int, cost *int64) error {
 	if more <= 0 {
 		return nil
 	}
-	if err := c.srv.frames.take(c.ctx, more, *cost); err != nil {
+	if err := c.srv.frames.Take(c.ctx, more, *cost); err != nil {
 		return err
 	}
 	*cost += more

@@ -98,7 +98,7 @@ func (r *Request) Release() {
 	}
 	r.frame = nil
 	if r.cost > 0 {
-		r.Conn.srv.frames.give(r.cost)
+		r.Conn.srv.frames.Give(r.cost)
 	}
 }
 

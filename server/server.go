@@ -19,7 +19,7 @@ type Server struct {
 	env     env.Env
 	log     *slog.Logger
 	handler Handler
-	frames  *budget
+	frames  *run.Budget
 	group   *run.Group
 
 	mu struct {
@@ -37,7 +37,7 @@ func New(cfg Config, handler Handler, e env.Env, log *slog.Logger) *Server {
 	if cfg.FrameMemory <= 0 {
 		cfg.FrameMemory = DefaultFrameMemory
 	}
-	s := &Server{cfg: cfg, env: e, log: log, handler: handler, frames: newBudget(cfg.FrameMemory)}
+	s := &Server{cfg: cfg, env: e, log: log, handler: handler, frames: run.NewBudget(cfg.FrameMemory)}
 	s.mu.conns = map[*Conn]struct{}{}
 	s.mu.perIP = map[string]int{}
 	return s

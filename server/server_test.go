@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/gregor-mq/gregor/internal/env"
+	"github.com/gregor-mq/gregor/internal/run"
 	"github.com/gregor-mq/gregor/wire"
 )
 
@@ -376,7 +377,7 @@ func waitFor(t *testing.T, done func() bool) {
 }
 
 func TestFrameMemoryFollowsWhatArrives(t *testing.T) {
-	c := &Conn{srv: &Server{cfg: Config{MaxFrame: 100 << 20}, env: env.Real(), frames: newBudget(1 << 20)}, ctx: t.Context()}
+	c := &Conn{srv: &Server{cfg: Config{MaxFrame: 100 << 20}, env: env.Real(), frames: run.NewBudget(1 << 20)}, ctx: t.Context()}
 	client, server := net.Pipe()
 	c.nc = server
 	go func() {
@@ -430,74 +431,5 @@ func TestIdleConnectionsAreCut(t *testing.T) {
 	c := f.dial(t)
 	if _, err := c.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
 		t.Fatalf("Read = %v, want EOF from the idle limit", err)
-	}
-}
-
-func TestBudgetAdmitsInOrder(t *testing.T) {
-	b := newBudget(100)
-	if err := b.take(t.Context(), 80, 0); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	got := make(chan string, 2)
-	go func() {
-		if b.take(ctx, 500, 0) != nil { // larger than all: waits for the whole budget
-			got <- "large cancelled"
-		}
-	}()
-	waitFor(t, func() bool { b.mu.Lock(); defer b.mu.Unlock(); return len(b.mu.waiters) == 1 })
-	go func() {
-		if b.take(t.Context(), 10, 0) == nil {
-			got <- "small"
-		}
-	}()
-	waitFor(t, func() bool { b.mu.Lock(); defer b.mu.Unlock(); return len(b.mu.waiters) == 2 })
-	cancel()
-	first, second := <-got, <-got
-	if first == second {
-		t.Fatalf("got %q twice", first)
-	}
-	b.give(80)
-	b.give(10)
-	if b.mu.free != 100 {
-		t.Errorf("free = %d after all was given back", b.mu.free)
-	}
-}
-
-// Frames that grow can take the whole budget together with none of them whole:
-// the oldest is let on, and the rest follow one by one.
-func TestBudgetLetsTheOldestOn(t *testing.T) {
-	b := newBudget(100)
-	for range 2 {
-		if err := b.take(t.Context(), 50, 0); err != nil {
-			t.Fatal(err)
-		}
-	}
-	got := make(chan int, 2)
-	grow := func(name int, queued func() bool) {
-		go func() {
-			if err := b.take(t.Context(), 70, 50); err == nil {
-				got <- name
-			}
-		}()
-		waitFor(t, func() bool { b.mu.Lock(); defer b.mu.Unlock(); return queued() })
-	}
-	grow(1, func() bool { return len(b.mu.waiters) == 1 })
-	select {
-	case <-got:
-		t.Fatal("let on though another holds half of the budget and waits for nothing")
-	default:
-	}
-	grow(2, func() bool { return b.mu.free < 0 })
-	if name := <-got; name != 1 {
-		t.Fatalf("frame %d was let on first", name)
-	}
-	b.give(120)
-	if name := <-got; name != 2 {
-		t.Fatalf("then frame %d", name)
-	}
-	b.give(120)
-	if b.mu.free != 100 || b.mu.stuck != 0 {
-		t.Errorf("free = %d, stuck = %d after all was given back", b.mu.free, b.mu.stuck)
 	}
 }

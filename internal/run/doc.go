@@ -2,10 +2,10 @@
 //
 // It is the only package that writes the go keyword.
 //
-//   - Owns: Group (a set of named goroutines with one context) and Inbox (a
-//     bounded queue with one reader).
+//   - Owns: Group (a set of named goroutines with one context), Inbox (a
+//     bounded queue with one reader), Budget (bytes that many hold together).
 //   - Goroutines: those its callers ask for.
 //   - Disk: none.
-//   - Locks: Inbox.mu, Group.mu.
+//   - Locks: Inbox.mu, Budget.mu.
 //   - Kafka counterpart: ShutdownableThread, KafkaScheduler.
 package run

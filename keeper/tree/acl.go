@@ -122,9 +122,14 @@ func parseIPACL(s string) (netip.Prefix, bool) {
 	return netip.PrefixFrom(a, a.BitLen()), true
 }
 
+// maxAuthACL bounds what "auth" becomes in one request, in bytes: no client could
+// send so long a list itself, nor read it back.
+const maxAuthACL = zk.MaxFrame
+
 // fixACL checks an ACL that a client sent: duplicates go, "auth" becomes all
-// authenticated ids of the client. nil means ErrInvalidACL.
-func (o *Options) fixACL(acl []zk.ACL, ids []Identity) []zk.ACL {
+// authenticated ids of the client, which takes from room (bytes). nil means
+// ErrInvalidACL.
+func (o *Options) fixACL(acl []zk.ACL, ids []Identity, room *int) []zk.ACL {
 	var out []zk.ACL
 	seen := make(map[zk.ACL]struct{}, len(acl)) // a request holds tens of thousands
 	for _, a := range acl {
@@ -141,9 +146,13 @@ func (o *Options) fixACL(acl []zk.ACL, ids []Identity) []zk.ACL {
 		case zk.SchemeAuth:
 			n := len(out)
 			for _, id := range ids {
-				if o.authenticates(id.Scheme) {
-					out = append(out, zk.ACL{Perms: a.Perms, Scheme: id.Scheme, ID: id.ID})
+				if !o.authenticates(id.Scheme) {
+					continue
 				}
+				if *room -= 3*zk.LengthSize + len(id.Scheme) + len(id.ID); *room < 0 {
+					return nil
+				}
+				out = append(out, zk.ACL{Perms: a.Perms, Scheme: id.Scheme, ID: id.ID})
 			}
 			if len(out) == n {
 				return nil

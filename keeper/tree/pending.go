@@ -21,6 +21,9 @@ type Preparer struct {
 	closing map[int64]int64
 	// undo is where a multi notes how to take its changes back.
 	undo []undo
+	// aclRoom is what "auth" in ACLs of the present request may still become, in
+	// bytes.
+	aclRoom int
 }
 
 // change is a node as it will be. Values never change once others see them.

@@ -22,7 +22,7 @@ type Request struct {
 // A refused one becomes a transaction too, which only takes the zxid. now is in
 // ms since 1970.
 func (p *Preparer) Prepare(zxid, now int64, r *Request) Txn {
-	p.undo = p.undo[:0]
+	p.undo, p.aclRoom = p.undo[:0], maxAuthACL
 	x := Txn{Zxid: zxid, Time: now, Session: r.Session, Cxid: r.Cxid, Op: r.Body.Op()}
 	if m, ok := r.Body.(*zk.MultiRequest); ok {
 		p.multi(&x, r, m)
@@ -159,7 +159,7 @@ func (p *Preparer) setACL(x *Txn, r *Request, b *zk.SetACLRequest) zk.Err {
 	if zk.ValidatePath(b.Path) != nil {
 		return zk.ErrBadArguments
 	}
-	acl := p.t.opts.fixACL(b.ACL, r.IDs)
+	acl := p.t.opts.fixACL(b.ACL, r.IDs, &p.aclRoom)
 	if acl == nil {
 		return zk.ErrInvalidACL
 	}
@@ -211,7 +211,7 @@ func (p *Preparer) create(x *Txn, r *Request, b *zk.CreateRequest) zk.Err {
 	if !ok {
 		return zk.ErrBadArguments
 	}
-	acl := p.t.opts.fixACL(b.ACL, r.IDs)
+	acl := p.t.opts.fixACL(b.ACL, r.IDs, &p.aclRoom)
 	if acl == nil {
 		return zk.ErrInvalidACL
 	}
@@ -290,7 +290,7 @@ func (p *Preparer) CreateSession(zxid, now, session int64, timeout int32, member
 
 // CloseSession ends a session and deletes its nodes, in one transaction.
 func (p *Preparer) CloseSession(zxid, now, session int64, cxid int32) Txn {
-	p.undo = p.undo[:0]
+	p.undo, p.aclRoom = p.undo[:0], maxAuthACL
 	x := Txn{Zxid: zxid, Time: now, Session: session, Cxid: cxid, Op: zk.OpCloseSession}
 	x.Paths = p.ephemeralsOf(session)
 	for _, path := range x.Paths {
