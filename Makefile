@@ -1,11 +1,11 @@
 # Verbs of the workshop. `make help` lists them.
 GO ?= go
-SEEDS ?= 20
+SEEDS ?= 1..100
 FUZZTIME ?= 10s
 ROUNDS ?= 200
 SEED ?= 0
 
-.PHONY: help build test lint gen fuzz crash interop bench
+.PHONY: help build test lint gen fuzz sim crash interop bench
 
 help: ## list the verbs
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -24,6 +24,9 @@ gen: ## regenerate code and documents (fetches Kafka's jars with Maven)
 
 fuzz: ## each fuzz test for FUZZTIME
 	./tools/fuzz $(FUZZTIME)
+
+sim: ## whole clusters in virtual time, a process per seed of SEEDS=first..last
+	$(GO) test -count=1 -timeout 0 -v ./test/sim -run TestSim -seeds $(SEEDS)
 
 crash: ## kill -9 and power cuts, ROUNDS of each (SEED for one story alone)
 	$(GO) test -count=1 -timeout 60m ./test/crash -rounds $(ROUNDS) -seed $(SEED)

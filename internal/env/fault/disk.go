@@ -35,7 +35,7 @@ func (d disk) Open(name string, flag int, perm fs.FileMode) (env.File, error) {
 		return nil, err
 	}
 	defer d.life.leave()
-	h, err := d.life.host.base.FS.Open(name, flag, perm)
+	h, err := d.life.fs.Open(name, flag, perm)
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +57,7 @@ func (d disk) ReadFile(name string) ([]byte, error) {
 		return nil, err
 	}
 	defer d.life.leave()
-	return d.life.host.base.FS.ReadFile(name)
+	return d.life.fs.ReadFile(name)
 }
 
 // stat is /proc/PID/stat with the start time, field 22, of this life.
@@ -71,7 +71,7 @@ func (d disk) ReadDir(name string) ([]fs.DirEntry, error) {
 		return nil, err
 	}
 	defer d.life.leave()
-	return d.life.host.base.FS.ReadDir(name)
+	return d.life.fs.ReadDir(name)
 }
 
 // Stat implements env.FS.
@@ -80,7 +80,7 @@ func (d disk) Stat(name string) (fs.FileInfo, error) {
 		return nil, err
 	}
 	defer d.life.leave()
-	return d.life.host.base.FS.Stat(name)
+	return d.life.fs.Stat(name)
 }
 
 // do runs a call that only may fail.
@@ -89,7 +89,7 @@ func (d disk) do(op, name string, call func(env.FS) error) error {
 		return err
 	}
 	defer d.life.leave()
-	return call(d.life.host.base.FS)
+	return call(d.life.fs)
 }
 
 // MkdirAll implements env.FS.
@@ -138,7 +138,7 @@ func (d disk) Lock(name string) (io.Closer, error) {
 		return nil, err
 	}
 	defer d.life.leave()
-	held, err := d.life.host.base.FS.Lock(name)
+	held, err := d.life.fs.Lock(name)
 	if err != nil {
 		return nil, err
 	}

@@ -301,7 +301,7 @@ func TestLivesDiffer(t *testing.T) {
 		boot1, start1 := see(w.a.Boot())
 		w.a.Kill()
 		boot2, start2 := see(w.a.Boot())
-		w.a.PowerCut()
+		w.a.PowerCut(w.base.FS)
 		boot3, _ := see(w.a.Boot())
 		if boot1 != boot2 || start1 == start2 || boot2 == boot3 {
 			t.Errorf("boots %s %s %s, starts %s %s", boot1, boot2, boot3, start1, start2)

@@ -25,7 +25,8 @@ type Options struct {
 	DiskRuns bool
 }
 
-// Host is a machine on which one process runs at a time.
+// Host is a machine on which one process runs at a time. Boot, Kill and PowerCut
+// are called by one goroutine at a time.
 type Host struct {
 	net   *Network
 	name  string
@@ -44,6 +45,7 @@ type Host struct {
 type life struct {
 	host   *Host
 	number uint64
+	fs     env.FS
 	dead   chan struct{} // closed by Kill
 	// disk is held for reading around each call, and for writing by Kill: when
 	// Kill returns nothing is written any more.
@@ -72,7 +74,7 @@ func (h *Host) Name() string { return h.name }
 // Boot starts a process and returns its world. A former one must have ended, by
 // Kill or, when it stopped by itself, by nothing.
 func (h *Host) Boot() env.Env {
-	l := &life{host: h, number: h.lives.Add(1), dead: make(chan struct{})}
+	l := &life{host: h, number: h.lives.Add(1), fs: h.base.FS, dead: make(chan struct{})}
 	l.mu.conns, l.mu.listeners = map[*conn]struct{}{}, map[*listener]struct{}{}
 	l.mu.files, l.mu.locks = map[*file]struct{}{}, map[*lock]struct{}{}
 	h.net.mu.Lock()
@@ -98,11 +100,12 @@ func (h *Host) Kill() {
 	h.Resume()
 }
 
-// PowerCut is Kill of a whole machine: the next process does not find the
-// former one's traces in /proc. What the disk loses is the disk's business.
-func (h *Host) PowerCut() {
+// PowerCut is Kill of a whole machine: the next process finds another boot id,
+// and the disk given, as the power cut left it.
+func (h *Host) PowerCut(left env.FS) {
 	h.Kill()
 	h.newBoot()
+	h.base.FS = left
 }
 
 func (l *life) kill() {
