@@ -110,6 +110,26 @@ func TestANewSessionTakesOver(t *testing.T) {
 	})
 }
 
+// A follower that was dropped while it came back joins again, though nothing
+// happens to the partition and its session does not name it.
+func TestAnIdlePartitionGetsItsFollowerBack(t *testing.T) {
+	after(t, func(t *testing.T) {
+		s := started(t)
+		s.replicated(1, []int32{me, 2}, []int32{me, 2})
+		f := s.follow(2, want("t", 0, 0))
+		s.send(&answers{}, AcksLeader, AnyEpoch, 0)
+		show(s.now(f.request()))
+		time.Sleep(46 * time.Second)
+		call := s.asks()
+		expect(t, "it is late", call.String(), "broker-epoch=-1 t-0 epoch=1 v=0 isr=[1]")
+		f.fetch(want("t", 0, 1)) // it has all again
+		call.grant()
+		expect(t, "dropped", s.isr(0), "[1] v=1")
+		f.fetch()
+		expect(t, "back", s.asks().String(), "broker-epoch=-1 t-0 epoch=1 v=1 isr=[1 2]")
+	})
+}
+
 // A watermark that moves is told with the next reply, and wakes nobody who
 // reads to the end.
 func TestWatermarkReachesFollowersWithTheNextReply(t *testing.T) {

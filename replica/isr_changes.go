@@ -212,6 +212,9 @@ func (p *Partition) settle(change *isr.Proposal, v isr.Verdict) (again bool) {
 		what := "in-sync replicas expanded"
 		if change.Joining < 0 {
 			what = "in-sync replicas shrunk"
+			// Who left may have caught up meanwhile: its next fetch is looked at,
+			// though nothing happens here.
+			p.notify(news{}, nil)
 		}
 		p.m.log.Info(what, line...)
 	}
