@@ -5,7 +5,7 @@ FUZZTIME ?= 10s
 ROUNDS ?= 200
 SEED ?= 0
 
-.PHONY: help build test lint gen fuzz sim crash interop bench
+.PHONY: help build test lint gen fuzz sim crash chaos interop bench
 
 help: ## list the verbs
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -30,6 +30,9 @@ sim: ## whole clusters in virtual time, a process per seed of SEEDS=first..last
 
 crash: ## kill -9 and power cuts, ROUNDS of each (SEED for one story alone)
 	$(GO) test -count=1 -timeout 60m ./test/crash -rounds $(ROUNDS) -seed $(SEED)
+
+chaos: ## real brokers under kill -9, partitions, broken disks: ROUNDS of them (SEED for one story alone; Linux, root)
+	$(GO) test -count=1 -timeout 0 -v ./test/chaos -rounds $(ROUNDS) -seed $(SEED)
 
 interop: ## tests against Apache Kafka, ZooKeeper and their clients (needs Java, Maven and Python)
 	$(GO) test -count=1 -timeout 60m -tags interop ./interop/...

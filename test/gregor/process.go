@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -47,6 +48,13 @@ func (o *output) get() (text string, changed <-chan struct{}) {
 // its output is shown when the test failed.
 func Run(t testing.TB, dir string, args ...string) *Process {
 	t.Helper()
+	return RunUnder(t, nil, dir, args...)
+}
+
+// RunUnder is Run behind a command that ends by becoming what follows it, such
+// as nsenter.
+func RunUnder(t testing.TB, command []string, dir string, args ...string) *Process {
+	t.Helper()
 	if External() {
 		t.Skip("this test starts and stops its own processes")
 	}
@@ -54,7 +62,8 @@ func Run(t testing.TB, dir string, args ...string) *Process {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &Process{cmd: exec.Command(bin, args...), done: make(chan struct{})}
+	whole := slices.Concat(command, []string{bin}, args)
+	p := &Process{cmd: exec.Command(whole[0], whole[1:]...), done: make(chan struct{})}
 	p.out.changed = make(chan struct{})
 	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr, p.cmd.SysProcAttr = dir, &p.out, &p.out, childAttr()
 	if err := p.cmd.Start(); err != nil {
@@ -111,6 +120,16 @@ func (p *Process) Wait(ctx context.Context, limit time.Duration) (code int, err 
 		return p.cmd.ProcessState.ExitCode(), nil
 	case <-ctx.Done():
 		return 0, fmt.Errorf("gregor still runs after %v: %w\n%s", limit, context.Cause(ctx), p.Output())
+	}
+}
+
+// Ended reports whether the process is gone.
+func (p *Process) Ended() bool {
+	select {
+	case <-p.done:
+		return true
+	default:
+		return false
 	}
 }
 

@@ -68,7 +68,8 @@ func startShared() (*Broker, error) {
 
 // Main runs the tests, then ends the shared broker, which must go cleanly and
 // must not have panicked or raced; it returns the exit code of the binary.
-func Main(m *testing.M) int {
+// m is a *testing.M, or what runs the tests in its place.
+func Main(m interface{ Run() int }) int {
 	code := m.Run()
 	shared.mu.Lock()
 	defer shared.mu.Unlock()

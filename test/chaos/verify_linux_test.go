@@ -1,0 +1,196 @@
+package chaos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/gregor-mq/gregor/test/check"
+	"github.com/gregor-mq/gregor/test/gregor"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// offsetsTopic is where groups' offsets lie.
+const offsetsTopic = "__consumer_offsets"
+
+// verify looks at what is there while the clients pause: what they were
+// promised, and the copies of it.
+func (c *cluster) verify(t *testing.T, l *load) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	cl := newClient(t, l.opts)
+	defer cl.Close()
+	adm := kadm.NewClient(cl)
+	ends, err := logEnds(ctx, adm)
+	must(t, err)
+	var problems []error
+	for _, p := range l.records.Partitions() {
+		log, err := readLog(ctx, l.opts, p, ends[p])
+		must(t, err)
+		problems = append(problems, l.records.Log(p, log, l.records.AckedEnd(p))...)
+	}
+	problems = append(problems, l.records.Problems()...)
+	problems = append(problems, l.verifyOffsets(ctx, adm, ends)...)
+	if err := errors.Join(problems...); err != nil {
+		t.Fatalf("promises broken:\n%v", err)
+	}
+	gregor.Eventually(t, patience, "all replicas are the same", func() error {
+		ends, err := logEnds(t.Context(), adm)
+		if err != nil {
+			return err
+		}
+		return c.sameReplicas(ends)
+	})
+}
+
+// sameReplicas compares the copies of all partitions byte for byte, from the
+// log start to the high watermark, which must be the end of each.
+func (c *cluster) sameReplicas(ends map[check.Partition]int64) error {
+	var problems []error
+	for p, end := range ends {
+		var copies []check.Replica
+		for _, b := range c.brokers {
+			log, err := b.readReplica(p)
+			if err != nil {
+				return err
+			}
+			copies = append(copies, check.Replica{Name: b.name, Log: log})
+		}
+		problems = append(problems, check.SameReplicas(p, 0, end, copies))
+		for _, r := range copies {
+			if got := r.End(); got != end {
+				problems = append(problems, fmt.Errorf("%s: %s ends at %d, the high watermark is %d", p, r.Name, got, end))
+			}
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// readReplica puts the segments of a partition together, on whichever disk it is.
+func (m *machine) readReplica(p check.Partition) ([]byte, error) {
+	var names []string
+	for _, d := range m.disks {
+		found, err := filepath.Glob(filepath.Join(d.dir, "logs", p.String(), "*.log"))
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, found...)
+	}
+	slices.Sort(names)
+	var out []byte
+	for _, name := range names {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, b...)
+	}
+	return out, nil
+}
+
+// logEnds are the high watermarks of all partitions.
+func logEnds(ctx context.Context, adm *kadm.Client) (map[check.Partition]int64, error) {
+	ends := map[check.Partition]int64{}
+	err := lasting(ctx, func() error {
+		topics, err := adm.ListTopicsWithInternal(ctx)
+		if err != nil {
+			return err
+		}
+		listed, err := adm.ListEndOffsets(ctx, topics.Names()...)
+		if err == nil {
+			err = listed.Error()
+		}
+		listed.Each(func(o kadm.ListedOffset) { ends[check.Partition{Topic: o.Topic, Index: o.Partition}] = o.Offset })
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list end offsets: %w", err)
+	}
+	return ends, nil
+}
+
+// lasting asks until the answer is none that asks to try again: a leader or a
+// coordinator may not know yet that it is one.
+func lasting(ctx context.Context, ask func() error) error {
+	for {
+		err := ask()
+		if err == nil || !kerr.IsRetriable(err) || ctx.Err() != nil {
+			return err
+		}
+		linger(ctx, 20*time.Millisecond)
+	}
+}
+
+// linger lets time pass: how long a fault lasts is what the seed chooses.
+func linger(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+// readLog reads a partition from offset 0 to its end.
+func readLog(ctx context.Context, opts []kgo.Opt, p check.Partition, end int64) ([]check.Record, error) {
+	cl, err := kgo.NewClient(append(opts[:len(opts):len(opts)], kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{
+		p.Topic: {p.Index: kgo.NewOffset().At(0)},
+	}), kgo.ConsumeResetOffset(kgo.NoResetOffset()))...)
+	if err != nil {
+		return nil, err
+	}
+	defer cl.Close()
+	var out []check.Record
+	for next := int64(0); next < end; {
+		fetches := cl.PollFetches(ctx)
+		for _, e := range fetches.Errors() {
+			return nil, fmt.Errorf("read %s at %d of %d: %w", p, next, end, e.Err)
+		}
+		fetches.EachRecord(func(r *kgo.Record) {
+			out = append(out, check.Record{Offset: r.Offset, Value: r.Value})
+			next = r.Offset + 1
+		})
+	}
+	return out, nil
+}
+
+// verifyOffsets compares what the group has committed with what it was told.
+func (l *load) verifyOffsets(ctx context.Context, adm *kadm.Client, ends map[check.Partition]int64) []error {
+	var committed kadm.OffsetResponses
+	err := lasting(ctx, func() (err error) {
+		if committed, err = adm.FetchOffsets(ctx, groupName); err == nil {
+			err = committed.Error()
+		}
+		return err
+	})
+	if err != nil {
+		return []error{fmt.Errorf("fetch offsets of %s: %w", groupName, err)}
+	}
+	l.mu.Lock()
+	doubt := l.mu.doubt
+	l.mu.doubt = false
+	l.mu.Unlock()
+	var problems []error
+	for _, p := range l.records.Partitions() {
+		found := int64(check.None)
+		if o, ok := committed.Lookup(p.Topic, p.Index); ok && o.Err == nil {
+			found = o.At
+		}
+		if doubt {
+			// A commit that nobody waited for any more may have overtaken others.
+			problems = append(problems, l.offsets.CheckLossy(groupName, p, found))
+		} else {
+			problems = append(problems, l.offsets.Check(groupName, p, found, ends[p]))
+		}
+		l.offsets.Restart(groupName, p, found)
+	}
+	return problems
+}
