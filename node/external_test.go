@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -14,7 +15,9 @@ import (
 
 	"github.com/gregor-mq/gregor/internal/env"
 	"github.com/gregor-mq/gregor/internal/proc"
+	"github.com/gregor-mq/gregor/internal/rpc"
 	"github.com/gregor-mq/gregor/keeper"
+	"github.com/gregor-mq/gregor/wire"
 	"github.com/gregor-mq/gregor/zk/session"
 )
 
@@ -187,7 +190,22 @@ func TestIDTaken(t *testing.T) {
 	onMachine(t, func(t *testing.T, m *machine) {
 		connect, stop := m.ensemble()
 		n := m.start(connect)
-		_, err := Start(t.Context(), Options{Env: m.env, Config: properties(t, connect, "log.dirs=/other", "listeners=PLAINTEXT://127.0.0.1:9095")})
+		second := make(chan error, 1)
+		go func() {
+			_, err := Start(t.Context(), Options{Env: m.env, Config: properties(t, connect, "log.dirs=/other", "listeners=PLAINTEXT://127.0.0.1:9095")})
+			second <- err
+		}()
+		// While it waits it hears nobody: what a controller says is meant for the
+		// one who has the id.
+		<-m.env.Clock.NewTimer(time.Second).C()
+		c := rpc.New(t.Context(), rpc.Config{Address: "127.0.0.1:9095", ClientID: "test", Timeout: time.Second}, m.env)
+		if _, err := c.Ask(t.Context(), wire.NewApiVersionsRequest(), 3); !errors.Is(err, rpc.ErrTimeout) {
+			t.Errorf("a broker without its id answers: %v", err)
+		}
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+		err := <-second
 		if err == nil || !strings.Contains(err.Error(), "broker.id=0: broker id is taken by the broker at 127.0.0.1:9092") {
 			t.Errorf("a second broker 0: %v", err)
 		}
