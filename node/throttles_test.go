@@ -1,11 +1,15 @@
 package node
 
 import (
+	"fmt"
 	"log/slog"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/gregor-mq/gregor/config"
 	"github.com/gregor-mq/gregor/quota"
+	"github.com/gregor-mq/gregor/wire"
 )
 
 // Replication quotas follow the topics' and the brokers' settings as they change.
@@ -55,4 +59,68 @@ func TestThrottlesFollowTheSettings(t *testing.T) {
 	replicas("t", 1, true, false)
 	s.setTopic("t", nil) // its node is gone
 	replicas("t", 1, false, false)
+}
+
+// A broker that comes back copies what it missed at the rate that the leader's or
+// its own throttle allows, and gets in sync.
+func TestReplicationIsThrottled(t *testing.T) {
+	const records, size, rate = 40, 9000, 30_000
+	catchUp := func(topic, broker map[string]string) (took time.Duration) {
+		onMachine(t, func(t *testing.T, m *machine) {
+			connect, stop := m.ensemble()
+			defer stop()
+			start := func(id int) *Node {
+				return m.start(connect, fmt.Sprint("broker.id=", id), fmt.Sprint("listeners=PLAINTEXT://127.0.0.1:", 9092+id),
+					fmt.Sprint("log.dirs=/logs", id), "replica.fetch.max.bytes=10000", "replica.fetch.response.max.bytes=10000")
+			}
+			leader, follower := start(0), start(1)
+			inSync := func(n int) func() bool {
+				return func() bool { p := partition(leader); return p.Leader == 0 && len(p.ISR) == n }
+			}
+			m.eventually("both are known", func() bool { return len(leader.cache.Image().Brokers) == 2 })
+			req := wire.NewCreateTopicsRequest()
+			create := wire.NewCreateTopicsRequestCreatableTopic()
+			create.Name, create.NumPartitions, create.ReplicationFactor = "t", -1, -1
+			create.Assignments = []wire.CreateTopicsRequestCreatableReplicaAssignment{{BrokerIDs: []int32{0, 1}}}
+			req.Topics, req.TimeoutMs = append(req.Topics, create), 10_000
+			if resp := ask[*wire.CreateTopicsResponse](m, leader, req, 7); resp.Topics[0].ErrorCode != wire.CodeNone {
+				t.Fatal(resp.Topics[0].ErrorCode)
+			}
+			m.eventually("both are in sync", inSync(2))
+			m.leave(follower)
+			m.eventually("one is away", inSync(1))
+			for range records {
+				if _, code := m.produce(leader, "t", strings.Repeat("v", size)); code != wire.CodeNone {
+					t.Fatal(code)
+				}
+			}
+			for key, value := range topic {
+				m.alter(leader, resourceTopic, "t", key, value)
+			}
+			for key, value := range broker {
+				m.alter(leader, resourceBroker, "", key, value)
+			}
+			m.eventually("the settings hold", func() bool {
+				b := leader.settings.Broker()
+				return broker == nil || b.Long("leader.replication.throttled.rate") == rate || b.Long("follower.replication.throttled.rate") == rate
+			})
+			follower = start(1)
+			began := m.env.Clock.Now()
+			m.eventually("it is in sync again", inSync(2))
+			took = m.env.Clock.Now().Sub(began)
+			m.leave(follower)
+			m.leave(leader)
+		})
+		return took
+	}
+	limit := fmt.Sprint(rate)
+	free := catchUp(nil, nil)
+	least := records*size/rate*time.Second/2 + free
+	for _, side := range []string{"leader", "follower"} {
+		took := catchUp(map[string]string{side + ".replication.throttled.replicas": "0:0,0:1"}, map[string]string{side + ".replication.throttled.rate": limit})
+		t.Logf("%s: in sync after %v, without a throttle after %v", side, took, free)
+		if took < least || took > 4*least {
+			t.Errorf("throttled by the %s: in sync after %v, without after %v", side, took, free)
+		}
+	}
 }
