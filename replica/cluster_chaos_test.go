@@ -61,9 +61,11 @@ func (c *cluster) chaos(steps int) {
 		case 5:
 			c.move(c.upTo(len(c.parts)))
 		case 6:
-			c.setCut(b.id, c.brokers[c.upTo(len(c.brokers))].id, true)
+			c.spoil(c.cut, b.id, c.brokers[c.upTo(len(c.brokers))].id)
 		case 7:
-			c.setCut(b.id, brain0, true)
+			c.spoil(c.cut, b.id, brain0)
+		case 9, 10:
+			c.spoil(c.slow, b.id, c.brokers[c.upTo(len(c.brokers))].id)
 		case 8:
 			c.mend()
 		case 11, 12:
@@ -92,16 +94,17 @@ func (c *cluster) shift(b *member, partition int32, dir string) {
 	}
 }
 
-func (c *cluster) setCut(a, b int32, cut bool) {
+func (c *cluster) spoil(links map[[2]int32]bool, from, to int32) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.cut[[2]int32{a, b}] = cut
+	links[[2]int32{from, to}] = true
 }
 
 func (c *cluster) mend() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	clear(c.cut)
+	clear(c.slow)
 }
 
 // heal brings everybody back and waits until all replicas are in sync.

@@ -44,6 +44,7 @@ type cluster struct {
 	mu    sync.Mutex
 	rng   *rand.Rand
 	cut   map[[2]int32]bool // who does not reach whom; -1 is the controller
+	slow  map[[2]int32]bool // whose messages take long
 	parts []*decided
 	acked []map[int64]string // value by offset, of each partition
 	sent  int
@@ -77,7 +78,7 @@ func newCluster(t *testing.T, seed uint64, brokers, partitions int, protocol str
 		t.Fatal(err)
 	}
 	c := &cluster{t: t, protocol: p, topic: storage.DefaultConfig(), hosts: fault.NewNetwork(), rng: rand.New(rand.NewPCG(seed, 1)),
-		cut: map[[2]int32]bool{}, log: slog.New(slog.DiscardHandler)}
+		cut: map[[2]int32]bool{}, slow: map[[2]int32]bool{}, log: slog.New(slog.DiscardHandler)}
 	if *clusterLog {
 		c.log = slog.New(slog.NewTextHandler(os.Stderr, nil))
 	}
@@ -328,7 +329,13 @@ var errCut = errors.New("no route to host")
 
 // travel is the way of a message.
 func (c *cluster) travel(ctx context.Context, from, to int32) error {
-	if err := env.Sleep(ctx, env.Real().Clock, time.Duration(1+c.upTo(20))*time.Millisecond); err != nil {
+	c.mu.Lock()
+	took := 1 + c.rng.IntN(20)
+	if c.slow[[2]int32{from, to}] {
+		took = 1 + c.rng.IntN(1000)
+	}
+	c.mu.Unlock()
+	if err := env.Sleep(ctx, env.Real().Clock, time.Duration(took)*time.Millisecond); err != nil {
 		return err
 	}
 	c.mu.Lock()
