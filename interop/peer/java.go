@@ -37,6 +37,25 @@ var Tools = map[string]string{
 	"zookeeper-shell":                 "org.apache.zookeeper.ZooKeeperMainWithTlsSupportForKafka",
 }
 
+// OldTools maps the names of scripts that went to ZooKeeper themselves, in
+// releases before 2.5 or 3.0, to the classes they ran.
+var OldTools = map[string]string{
+	"kafka-configs":                    "kafka.admin.ConfigCommand",
+	"kafka-preferred-replica-election": "kafka.admin.PreferredReplicaLeaderElectionCommand",
+	"kafka-reassign-partitions":        "kafka.admin.ReassignPartitionsCommand",
+	"kafka-topics":                     "kafka.admin.TopicCommand",
+}
+
+// OldTool runs one of the scripts in OldTools, of Kafka "2.1.1" or "2.4.1".
+func OldTool(s Scope, version, script string, args ...string) (stdout, stderr string, exit int) {
+	s.Helper()
+	class := OldTools[script]
+	if class == "" {
+		s.Fatalf("no old tool %q", script)
+	}
+	return startTool(s, "kafka-"+version, class, args, "").Output(s)
+}
+
 // JavaTool runs a main class of Kafka 3.9.1 and returns what it printed and
 // its exit status.
 func JavaTool(s Scope, mainClass string, args []string, stdin string) (stdout, stderr string, exit int) {
@@ -63,7 +82,12 @@ func ToolWithInput(s Scope, stdin, script string, args ...string) (stdout, stder
 // StartJavaTool starts a main class of Kafka 3.9.1 that may run for long.
 func StartJavaTool(s Scope, mainClass string, args []string, stdin string) *Process {
 	s.Helper()
-	return java(s, mainClass, Jars(s, "kafka-3.9.1"), []string{"-Xmx256m", "-Dlog4j.configuration=file:" + log4j(s, "WARN", "System.err")}, mainClass, args, stdin)
+	return startTool(s, "kafka-3.9.1", mainClass, args, stdin)
+}
+
+func startTool(s Scope, library, mainClass string, args []string, stdin string) *Process {
+	s.Helper()
+	return java(s, mainClass, Jars(s, library), []string{"-Xmx256m", "-Dlog4j.configuration=file:" + log4j(s, "WARN", "System.err")}, mainClass, args, stdin)
 }
 
 // ZooKeeperCLI feeds commands to the zkCli of that ZooKeeper release.

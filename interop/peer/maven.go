@@ -19,6 +19,17 @@ var libraries = map[string][]string{
 		"org.apache.kafka:kafka-tools:3.9.1",
 		"org.slf4j:slf4j-reload4j:1.7.36",
 	},
+	// The last two whose tools write to ZooKeeper by themselves: later ones ask
+	// the brokers.
+	"kafka-2.1.1": {
+		"org.apache.kafka:kafka_2.12:2.1.1",
+		"org.apache.zookeeper:zookeeper:3.5.7", // its own, 3.4.13, finds no host with Java 14 and later
+		"org.slf4j:slf4j-log4j12:1.7.25",
+	},
+	"kafka-2.4.1": {
+		"org.apache.kafka:kafka_2.12:2.4.1",
+		"org.slf4j:slf4j-log4j12:1.7.28",
+	},
 	"zookeeper-3.8.4": {
 		"org.apache.zookeeper:zookeeper:3.8.4",
 		"io.dropwizard.metrics:metrics-core:4.1.12.1",
@@ -47,7 +58,8 @@ const pom = `<project xmlns="http://maven.apache.org/POM/4.0.0">
 `
 
 // Jars returns the class path of a library, fetching it when missing. Known
-// are "kafka-3.9.1", "zookeeper-3.8.4" and "zookeeper-3.9.4".
+// are "kafka-3.9.1", "kafka-2.4.1", "kafka-2.1.1", "zookeeper-3.8.4" and
+// "zookeeper-3.9.4".
 func Jars(s Scope, library string) string {
 	s.Helper()
 	artifacts := libraries[library]
