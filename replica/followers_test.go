@@ -179,6 +179,46 @@ func TestFollowerIsRevoked(t *testing.T) {
 	})
 }
 
+// Consumers that read from a follower hear of what it learns.
+func TestFollowersReadersAreWoken(t *testing.T) {
+	after(t, func(t *testing.T) {
+		_, each := led(t, 3, 2)
+		s := loaded(t)
+		f := s.follows(2)
+		take := func(records []byte, high int64) {
+			t.Helper()
+			at, err := f.Position()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := f.Append(follow.Fetched{Offset: at.End, Records: records, HighWatermark: high}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		here := func(offset int64) *FetchRequest {
+			req := plain(want("t", 0, offset))
+			req.Anywhere = true
+			return req
+		}
+		w := s.parked(here(0))
+		take(each[0], 0)
+		synctest.Wait()
+		if w.count() != 0 {
+			t.Error("woken by what is not committed")
+		}
+		take(nil, 2)
+		expect(t, "committed", show(w.resume()), "[t-0 hw=2 lso=2 start=0 [0]]")
+		w = s.parked(here(2))
+		take(each[1], 4)
+		expect(t, "both at once", show(w.resume()), "[t-0 hw=4 lso=4 start=0 [2]]")
+		w = s.parked(here(4))
+		if _, err := f.Truncate(2); err != nil {
+			t.Fatal(err)
+		}
+		expect(t, "cut off below", show(w.resume()), "[t-0 offset 4 is outside of [0, 2]]")
+	})
+}
+
 func TestFollowersDiskFails(t *testing.T) {
 	all, _ := led(t, 1, 1)
 	s := loaded(t)
