@@ -317,8 +317,10 @@ func (m *Manager) Start(ctx context.Context) {
 		m.group.Go("log-flush-aged", m.flushAgedLoop)
 	}
 	m.group.Go("log-deletion", m.deletionLoop)
-	for _, d := range m.dirs {
-		m.group.Go("log-move", m.moveLoop(d))
+	if len(m.dirs) > 1 {
+		for _, d := range m.dirs {
+			m.group.Go("log-move", m.moveLoop(d))
+		}
 	}
 	m.group.Go("isr-changes", m.isrChangeLoop)
 	m.group.Go("isr-lag", m.lagLoop)

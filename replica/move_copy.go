@@ -22,6 +22,7 @@ type copier struct {
 	moving *move
 	part   *Partition // whose replica it is
 	buf    []byte
+	rolled bool // a segment of the copy is to be flushed
 }
 
 // moveLoop is the goroutine of a copier.
@@ -92,10 +93,16 @@ func (c *copier) work() {
 	if err == nil {
 		n, err = c.piece(from, to)
 	}
+	if c.rolled {
+		c.rolled = false
+		c.m.flushSoon(to)
+	}
 	if err == nil && n == 0 {
 		err = c.finish(mv)
 	}
-	if err == nil || errors.Is(err, storage.ErrBehind) {
+	// The log may have lost what was to be read next, at either end.
+	_, moved := errors.AsType[*storage.OffsetError](err)
+	if err == nil || moved || errors.Is(err, storage.ErrBehind) {
 		mv.told = ""
 		return
 	}
@@ -160,9 +167,7 @@ func (c *copier) put(from, to *storage.Log, end int64) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if info.Rolled {
-		c.m.flushSoon(to)
-	}
+	c.rolled = c.rolled || info.Rolled
 	if t := c.m.cfg.Moves.Throttle; t != nil {
 		t.Record(c.m.env.Clock.Now(), len(batches))
 	}
