@@ -131,9 +131,9 @@ func (n *Node) bind(ctx context.Context) error {
 	b := n.settings.Broker()
 	cfg := server.Config{
 		MaxFrame:       int(b.SocketRequestMax),
-		MaxConnections: int(b.Int("max.connections")), MaxConnectionsPerIP: int(b.Int("max.connections.per.ip")),
-		IdleTimeout: b.Millis("connections.max.idle.ms"),
-		SendBuffer:  int(b.Int("socket.send.buffer.bytes")), ReceiveBuffer: int(b.Int("socket.receive.buffer.bytes")),
+		MaxConnections: connections(b.Int("max.connections")), MaxConnectionsPerIP: connections(b.Int("max.connections.per.ip")),
+		InterBroker: b.InterBrokerListener, IdleTimeout: b.Millis("connections.max.idle.ms"),
+		SendBuffer: int(b.Int("socket.send.buffer.bytes")), ReceiveBuffer: int(b.Int("socket.receive.buffer.bytes")),
 		FrameMemory: max(b.QueuedMaxBytes, 0),
 	}
 	overrides, err := b.ConnectionsPerIP()
@@ -142,18 +142,27 @@ func (n *Node) bind(ctx context.Context) error {
 	}
 	cfg.IPOverrides = map[string]int{}
 	for ip, limit := range overrides {
-		cfg.IPOverrides[ip] = int(limit)
+		cfg.IPOverrides[ip] = connections(limit)
 	}
 	for _, l := range b.Listeners {
 		if l.Protocol != config.Plaintext {
 			return fmt.Errorf("listeners=%s: security protocol %v is not served yet, only PLAINTEXT", l, l.Protocol)
 		}
 		cfg.Listeners = append(cfg.Listeners, server.Listener{
-			Name: l.Listener, Protocol: l.Protocol.String(), Address: net.JoinHostPort(l.Host, strconv.Itoa(int(l.Port)))})
+			Name: l.Listener, Protocol: l.Protocol.String(), Address: net.JoinHostPort(l.Host, strconv.Itoa(int(l.Port))),
+			MaxConnections: connections(b.Listener(l.Listener).Int("max.connections"))})
 	}
 	n.server = server.New(cfg, lateHandler{n}, n.env, n.levels.Logger("server"))
 	n.bound, err = n.server.Bind(ctx)
 	return err
+}
+
+// connections is a limit in the server's words: 0 lets nobody in.
+func connections(limit int32) int {
+	if limit == 0 {
+		return server.Nobody
+	}
+	return int(limit)
 }
 
 func (n *Node) startReplicas(ctx context.Context) error {

@@ -14,10 +14,13 @@ type Config struct {
 	// the connection.
 	MaxFrame int
 	// MaxConnections and MaxConnectionsPerIP are max.connections and
-	// max.connections.per.ip; 0 means no limit. IPOverrides replaces the
-	// second for single addresses (max.connections.per.ip.overrides).
+	// max.connections.per.ip; 0 means no limit, Nobody none at all. IPOverrides
+	// replaces the second for single addresses (max.connections.per.ip.overrides).
 	MaxConnections, MaxConnectionsPerIP int
 	IPOverrides                         map[string]int
+	// InterBroker names the listener of the other brokers. When it is not the
+	// only one MaxConnections does not hold for it.
+	InterBroker string
 	// IdleTimeout is connections.max.idle.ms; 0 or less means never.
 	IdleTimeout time.Duration
 	// FrameMemory bounds the bytes of all request frames in work
@@ -28,6 +31,9 @@ type Config struct {
 	SendBuffer, ReceiveBuffer int
 }
 
+// Nobody is a limit that lets no connection in.
+const Nobody = -1
+
 // Listener is one named address to bind.
 type Listener struct {
 	// Name is the listener name of Kafka's listeners property, in capitals.
@@ -36,6 +42,8 @@ type Listener struct {
 	Protocol string
 	// Address is host:port; port 0 lets the system choose.
 	Address string
+	// MaxConnections is max.connections of this listener, as in Config.
+	MaxConnections int
 }
 
 // Bound is a listener after Start.

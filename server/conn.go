@@ -35,7 +35,7 @@ type Conn struct {
 		pending  []*Request // in request order
 		handling *Request   // the request whose Handle runs now
 		writing  bool       // somebody is in drain
-		wrote    time.Time  // when all that was decided had been written
+		wrote    time.Time  // when all that was decided had been written; the beginning before that
 		closed   bool
 		cause    error
 		// decided wakes the reader when replies left the queue.
@@ -62,6 +62,17 @@ func (c *Conn) LocalAddr() net.Addr { return c.nc.LocalAddr() }
 // PeerIP returns the peer's address without its port.
 func (c *Conn) PeerIP() string { return c.peer }
 
+// active tells when the connection last had something to do: now, while it waits
+// for an answer.
+func (c *Conn) active() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.mu.pending) > 0 || c.mu.writing {
+		return c.srv.env.Clock.Now()
+	}
+	return c.mu.wrote
+}
+
 // errFrame marks what the peer did wrong: worth one log line.
 var errFrame = errors.New("bad frame")
 
@@ -75,7 +86,7 @@ func severity(cause error) (level slog.Level, worth bool) {
 		return slog.LevelError, true
 	case errors.Is(cause, errFrame):
 		return slog.LevelWarn, true
-	case errors.Is(cause, errStuck):
+	case errors.Is(cause, errStuck) || errors.Is(cause, errDisplaced):
 		return slog.LevelInfo, true
 	case cause == nil || errors.Is(cause, io.EOF) || errors.Is(cause, net.ErrClosed):
 		return 0, false

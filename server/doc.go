@@ -9,7 +9,7 @@
 //   - Goroutines: one per listener, one per connection, and one per connection
 //     while replies completed elsewhere are being written.
 //   - Disk: none of its own; it sends spans of files.
-//   - Locks: Server.mu (the set of connections), Conn.mu (pending replies)
-//     and the budget of frames. None is held over network I/O.
+//   - Locks: Server.mu (the set of connections), then Conn.mu (pending replies);
+//     the budget of frames. None is held over network I/O.
 //   - Kafka counterpart: kafka.network.SocketServer, RequestChannel.
 package server

@@ -24,10 +24,14 @@ type Server struct {
 
 	mu struct {
 		sync.Mutex
-		conns map[*Conn]struct{}
-		perIP map[string]int
-		stop  bool
+		conns       map[*Conn]struct{}
+		perIP       map[string]int
+		perListener map[string]int
+		stop        bool
 	}
+	// room has one token per listener: it tells its acceptor that a connection
+	// ended. The map never changes.
+	room      map[string]chan struct{}
 	listeners []net.Listener
 	bound     []Bound
 }
@@ -39,7 +43,11 @@ func New(cfg Config, handler Handler, e env.Env, log *slog.Logger) *Server {
 	}
 	s := &Server{cfg: cfg, env: e, log: log, handler: handler, frames: run.NewBudget(cfg.FrameMemory)}
 	s.mu.conns = map[*Conn]struct{}{}
-	s.mu.perIP = map[string]int{}
+	s.mu.perIP, s.mu.perListener = map[string]int{}, map[string]int{}
+	s.room = map[string]chan struct{}{}
+	for _, l := range cfg.Listeners {
+		s.room[l.Name] = make(chan struct{}, 1)
+	}
 	return s
 }
 
@@ -99,48 +107,21 @@ func (s *Server) accept(ctx context.Context, ln net.Listener, l Listener) error 
 	}
 }
 
-// admit checks the limits of connections and starts the connection's loop.
+// admit waits for a place, checks the limits of connections and starts the
+// connection's loop.
 func (s *Server) admit(ctx context.Context, nc net.Conn, l Listener) {
 	c := &Conn{Listener: l, srv: s, nc: nc, zeroCopy: true, peer: env.Host(nc.RemoteAddr())}
 	c.mu.decided.L = &c.mu.Mutex
+	c.mu.wrote = s.env.Clock.Now()
 	c.ctx, c.cancel = context.WithCancelCause(ctx)
-	if why := s.register(c); why != "" {
-		s.log.Info("refusing connection", "listener", l.Name, "peer", nc.RemoteAddr().String(), "cause", why)
+	if err := s.register(ctx, c); err != nil {
+		s.log.Info("refusing connection", "listener", l.Name, "peer", nc.RemoteAddr().String(), "cause", err)
 		c.cancel(net.ErrClosed)
 		_ = nc.Close() // refused anyway
 		return
 	}
 	s.tune(nc)
 	s.group.Light(c.serve)
-}
-
-func (s *Server) register(c *Conn) string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	limit := s.cfg.MaxConnectionsPerIP
-	if n, ok := s.cfg.IPOverrides[c.peer]; ok {
-		limit = n
-	}
-	switch {
-	case s.mu.stop:
-		return "shutting down"
-	case s.cfg.MaxConnections > 0 && len(s.mu.conns) >= s.cfg.MaxConnections:
-		return fmt.Sprintf("max.connections %d reached", s.cfg.MaxConnections)
-	case limit > 0 && s.mu.perIP[c.peer] >= limit:
-		return fmt.Sprintf("max.connections.per.ip %d reached for %s", limit, c.peer)
-	}
-	s.mu.conns[c] = struct{}{}
-	s.mu.perIP[c.peer]++
-	return ""
-}
-
-func (s *Server) forget(c *Conn) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.mu.conns, c)
-	if s.mu.perIP[c.peer]--; s.mu.perIP[c.peer] <= 0 {
-		delete(s.mu.perIP, c.peer)
-	}
 }
 
 // tune sets socket buffers where the configuration asks for it.
