@@ -2,7 +2,6 @@ package replica
 
 import (
 	"testing"
-	"time"
 
 	"github.com/gregor-mq/gregor/wire"
 )
@@ -39,10 +38,7 @@ func TestPreferredReplica(t *testing.T) {
 		for range 9 {
 			s.send(&answers{}, AcksLeader, AnyEpoch, 0)
 		}
-		fetched := func(broker int32, end, start int64) {
-			s.fetchBy(broker, begins(end, start))
-			time.Sleep(time.Second)
-		}
+		fetched := func(broker int32, end, start int64) { s.fetchBy(broker, begins(end, start)) }
 		f := func(rack string, offset int64, want int32) {
 			t.Helper()
 			req := plain(begins(offset, 0))
