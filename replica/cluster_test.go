@@ -110,12 +110,6 @@ func (c *cluster) end() {
 	c.group.Wait()
 }
 
-func (c *cluster) chance(percent int) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.rng.IntN(100) < percent
-}
-
 func (c *cluster) upTo(n int) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
