@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"errors"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -195,7 +196,7 @@ func (p *Partition) checkHolder(known int32, anywhere bool) error {
 
 func (p *Partition) checkHolderLocked(known int32, anywhere bool) error {
 	err := p.checkLeaderLocked(known)
-	if err == wire.CodeNotLeaderOrFollower && anywhere && p.mu.role == roleFollower {
+	if anywhere && p.mu.role == roleFollower && errors.Is(err, wire.CodeNotLeaderOrFollower) {
 		return nil
 	}
 	return err
