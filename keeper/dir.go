@@ -89,10 +89,10 @@ func (d *directory) mustBeEmpty(fsys env.FS, c Config) error {
 		for _, f := range files {
 			switch name := f.Name(); {
 			case name == lockName, name == "lost+found", f.IsDir() && (name == snapDir || name == logDir),
-				dir == c.DataDir && (name == metaName+".tmp" || strings.TrimSuffix(name, ".tmp") == closedName):
+				dir == c.DataDir && name == metaName+".tmp":
 			case name == "version-2" || name == "myid":
 				return fmt.Errorf("%s holds Apache ZooKeeper's data (%s); give gregor a directory of its own", dir, name)
-			case dir == d.logs && strings.HasSuffix(name, ".log"):
+			case dir == d.logs && strings.HasSuffix(name, ".log"), dir == c.DataDir && name == endName:
 				return fmt.Errorf("%s holds a keeper's log, but %s is missing; put it back or choose an empty directory",
 					dir, filepath.Join(c.DataDir, metaName))
 			default:

@@ -135,10 +135,8 @@ func (k *Keeper) launch(ctx context.Context, l *loop, w *logWriter) {
 	k.outer.Go("keeper-end", func(context.Context) error {
 		err := k.group.Wait()
 		k.state.tree.Close()
-		if err = errors.Join(err, w.log.Close()); err == nil {
-			segment, size := w.log.End()
-			err = k.dir.noteEnd(k.env.FS, k.cfg.DataDir, logEnd{segment, size})
-		}
+		err = errors.Join(err, w.log.Close())
+		err = errors.Join(err, w.end.close(k.env.FS, w.log.End()))
 		if err = errors.Join(err, k.dir.close()); err != nil {
 			k.err = fmt.Errorf("keeper: %w", err)
 			k.log.Error("keeper ended", "error", k.err)

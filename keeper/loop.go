@@ -408,6 +408,7 @@ func (l *loop) reap() {
 type logWriter struct {
 	k    *Keeper
 	log  logFile
+	end  *endMark // of log
 	in   *run.Inbox[logTask]
 	done chan []*pb.Message
 }

@@ -20,23 +20,13 @@ func (k *Keeper) recover() (*loop, *logWriter, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := k.dir.checkEnd(k.env.FS, k.cfg.DataDir); err != nil {
+	log, found, err := k.openLog(meta)
+	if err != nil {
 		k.state.tree.Close()
 		return nil, nil, err
 	}
-	opts := wal.Options{DirID: k.dir.id}
-	var log *wal.Log
-	var found wal.Contents
-	if k.dir.fresh && meta.Index == 0 {
-		log, err = k.dir.begin(k.env, k.cfg, opts)
-	} else {
-		log, found, err = wal.Open(k.env.FS, k.dir.logs, opts, meta.Index)
-	}
+	end, err := openEnd(k.env.FS, k.cfg.DataDir, log.End(), k.log)
 	if err != nil {
-		k.state.tree.Close()
-		return nil, nil, explain(err)
-	}
-	if err := k.dir.forgetEnd(k.env.FS, k.cfg.DataDir); err != nil {
 		k.state.tree.Close()
 		return nil, nil, errors.Join(err, log.Close())
 	}
@@ -47,22 +37,40 @@ func (k *Keeper) recover() (*loop, *logWriter, error) {
 	l, err := k.newLoop(meta, found)
 	if err != nil {
 		k.state.tree.Close()
-		return nil, nil, errors.Join(err, log.Close())
+		return nil, nil, errors.Join(err, log.Close(), end.close(k.env.FS, log.End()))
 	}
-	w := newLogWriter(k, log)
+	w := newLogWriter(k, log, end)
 	l.writer = w
 	k.disk.logs.Store(log.Bytes())
 	return l, w, nil
 }
 
+// openLog opens the log behind a snapshot, or begins that of a new directory.
+func (k *Keeper) openLog(meta snap.Meta) (log *wal.Log, found wal.Contents, err error) {
+	opts := wal.Options{DirID: k.dir.id}
+	if opts.Durable, err = readEnd(k.env.FS, k.cfg.DataDir); err != nil {
+		return nil, found, err
+	}
+	if k.dir.fresh && meta.Index == 0 {
+		log, err = k.dir.begin(k.env, k.cfg, opts)
+	} else {
+		log, found, err = wal.Open(k.env.FS, k.dir.logs, opts, meta.Index)
+	}
+	return log, found, explain(err)
+}
+
 // explain adds what can be done about a damaged or missing log.
 func explain(err error) error {
-	if _, ok := errors.AsType[*wal.CorruptError](err); ok {
+	if e, ok := errors.AsType[*wal.CorruptError](err); ok {
+		copied := ""
+		if e.Cut {
+			copied = "; if this is one that was copied while the keeper ran, remove " + endName
+		}
 		return fmt.Errorf("%w; acknowledged writes may be behind it, so nothing was changed: "+
-			"restore the directory from a backup, or from another member of the ensemble", err)
+			"restore the directory from a backup, or from another member of the ensemble%s", err, copied)
 	}
 	if errors.Is(err, wal.ErrMissing) {
-		return fmt.Errorf("%w; put the missing files back, or check dataLogDir", err)
+		return fmt.Errorf("%w; put it back, or check dataLogDir", err)
 	}
 	return err
 }

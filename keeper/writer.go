@@ -15,15 +15,15 @@ type logFile interface {
 	Append(entries []wal.Entry, state *wal.State) error
 	Purge(upTo uint64) error
 	Bytes() int64
-	End() (segment string, size int64)
+	End() wal.End
 	Close() error
 }
 
-func newLogWriter(k *Keeper, log logFile) *logWriter {
+func newLogWriter(k *Keeper, log logFile, end *endMark) *logWriter {
 	// Purges come beside appends: one after each snapshot.
 	const room = 2 * maxAppends
 	return &logWriter{
-		k: k, log: log, in: run.NewInbox[logTask](room), done: make(chan []*pb.Message, room),
+		k: k, log: log, end: end, in: run.NewInbox[logTask](room), done: make(chan []*pb.Message, room),
 	}
 }
 
@@ -69,6 +69,7 @@ func (w *logWriter) write(tasks []logTask, entries []wal.Entry) ([]wal.Entry, er
 		return entries, err
 	}
 	if len(msgs) > 0 {
+		w.end.note(w.log.End())
 		w.done <- msgs
 	}
 	if purge == 0 {

@@ -21,6 +21,15 @@ type Options struct {
 	DirID uint64
 	// SegmentBytes is 0 for DefaultSegmentBytes.
 	SegmentBytes int64
+	// Durable is up to where the log is known to have been durable, the zero
+	// value when nothing is: a log that is shorter was cut by somebody.
+	Durable End
+}
+
+// End is a place in a log.
+type End struct {
+	Segment string // the file's name
+	Size    int64  // bytes of it
 }
 
 // Log is an open log, ready to append.
@@ -159,9 +168,9 @@ func (l *Log) Bytes() int64 {
 	return sum
 }
 
-// End returns the name of the open segment and its size in bytes.
-func (l *Log) End() (segment string, size int64) {
-	return filepath.Base(l.segments[len(l.segments)-1].name), l.size
+// End returns up to where the log is durable.
+func (l *Log) End() End {
+	return End{filepath.Base(l.segments[len(l.segments)-1].name), l.synced}
 }
 
 // Close notes that everything was durable and closes the file.

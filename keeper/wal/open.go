@@ -24,6 +24,8 @@ type Contents struct {
 	// CutFile.
 	Cut     int64
 	CutFile string
+
+	last uint64 // index of the last entry, also when it is in the snapshot
 }
 
 // ErrMissing says that segments are missing which must be there.
@@ -53,8 +55,8 @@ func Open(fsys env.FS, dir string, opts Options, after uint64) (*Log, Contents, 
 	if err := l.list(); err != nil {
 		return nil, c, err
 	}
-	if len(l.segments) == 0 {
-		return nil, c, fmt.Errorf("no segment in %s: %w", dir, ErrMissing)
+	if err := l.checkNewest(); err != nil {
+		return nil, c, err
 	}
 	if l.segments[0].first > after+1 {
 		return nil, c, fmt.Errorf("%s begins with entry %d, the newest snapshot ends with %d: %w",
@@ -69,8 +71,24 @@ func Open(fsys env.FS, dir string, opts Options, after uint64) (*Log, Contents, 
 			return nil, c, err
 		}
 	}
+	if c.last < after {
+		return nil, c, fmt.Errorf("%s ends with entry %d, the newest snapshot ends with %d: %w", dir, c.last, after, ErrMissing)
+	}
 	l.state = c.State
 	return l, c, l.reopen()
+}
+
+// checkNewest misses the newest segment by name, where that is known.
+func (l *Log) checkNewest() error {
+	known := l.opts.Durable.Segment
+	n := len(l.segments)
+	switch {
+	case known != "" && (n == 0 || filepath.Base(l.segments[n-1].name) < known):
+		return fmt.Errorf("%s is missing, it was there when the keeper last ran: %w", filepath.Join(l.dir, known), ErrMissing)
+	case n == 0:
+		return fmt.Errorf("no segment in %s: %w", l.dir, ErrMissing)
+	}
+	return nil
 }
 
 // list finds the segments by name.
@@ -100,21 +118,38 @@ func (l *Log) read(i int, after uint64, last bool, c *Contents) error {
 	if err != nil {
 		return fmt.Errorf("log: %w", err)
 	}
-	if err := l.checkHeader(s, b, last); err != nil {
+	durable := int64(0)
+	if filepath.Base(s.name) == l.opts.Durable.Segment {
+		durable = l.opts.Durable.Size
+	}
+	if int64(len(b)) < durable {
+		return &CorruptError{File: s.name, Offset: int64(len(b)), Reason: fmt.Sprintf("it ends there, and had %d bytes that were durable: acknowledged writes are cut off", durable), Cut: true}
+	}
+	if err := l.checkHeader(s, b, last && durable == 0); err != nil {
 		return err
 	}
+	if c.last > 0 && s.first > c.last+1 {
+		return &CorruptError{
+			File: l.segments[i-1].name, Offset: l.size,
+			Reason: fmt.Sprintf("it ends with entry %d, and the next segment begins with %d", c.last, s.first),
+		}
+	}
+	c.last = s.first - 1
 	end := min(int64(len(b)), segmentHeader)
 	for end < int64(len(b)) {
 		r, state := parseRecord(b[end:])
 		if state != recordOK {
+			if end < durable {
+				return &CorruptError{File: s.name, Offset: end, Reason: "a record does not check, though it was durable", Cut: true}
+			}
 			if reason := damage(b, end, r, state, last); reason != "" {
-				return &CorruptError{s.name, end, reason}
+				return &CorruptError{File: s.name, Offset: end, Reason: reason}
 			}
 			c.Cut, c.CutFile = int64(len(b))-end, s.name
 			break
 		}
 		if reason := c.take(r, after); reason != "" {
-			return &CorruptError{s.name, end, reason}
+			return &CorruptError{File: s.name, Offset: end, Reason: reason}
 		}
 		end += int64(r.size)
 	}
@@ -130,9 +165,9 @@ func (l *Log) checkHeader(s segment, b []byte, last bool) error {
 	}
 	switch {
 	case len(b) < segmentHeader || !bytes.Equal(b[:7], magic[:7]):
-		return &CorruptError{s.name, 0, "it does not begin like a keeper's log"}
+		return &CorruptError{File: s.name, Offset: 0, Reason: "it does not begin like a keeper's log"}
 	case crc32.Checksum(b[:segmentHeader-4], table) != binary.BigEndian.Uint32(b[segmentHeader-4:]):
-		return &CorruptError{s.name, 0, "the header's checksum is wrong"}
+		return &CorruptError{File: s.name, Offset: 0, Reason: "the header's checksum is wrong"}
 	case b[7] != magic[7]:
 		return fmt.Errorf("log %s has format version %d, this program reads %d; use the program that wrote it",
 			s.name, b[7], magic[7])
@@ -140,7 +175,7 @@ func (l *Log) checkHeader(s segment, b []byte, last bool) error {
 		return fmt.Errorf("log %s belongs to another keeper (directory id %016x, expected %016x); put its own log back",
 			s.name, binary.BigEndian.Uint64(b[8:]), l.opts.DirID)
 	case binary.BigEndian.Uint64(b[16:]) != s.first:
-		return &CorruptError{s.name, 16, "the first index differs from the file's name: it was renamed"}
+		return &CorruptError{File: s.name, Offset: 16, Reason: "the first index differs from the file's name: it was renamed"}
 	}
 	return nil
 }
@@ -185,6 +220,7 @@ func (c *Contents) take(r record, after uint64) (fault string) {
 		if !ok {
 			return "an entry record is malformed"
 		}
+		c.last = e.Index
 		if e.Index <= after {
 			return ""
 		}

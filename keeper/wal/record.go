@@ -38,6 +38,9 @@ type CorruptError struct {
 	File   string
 	Offset int64
 	Reason string
+	// Cut says that nothing but Options.Durable tells it from what a power cut
+	// leaves.
+	Cut bool
 }
 
 // Error implements error.

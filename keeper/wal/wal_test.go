@@ -8,6 +8,7 @@ import (
 	"hash/crc32"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -295,6 +296,68 @@ func TestPowerCutWithinAppend(t *testing.T) {
 		}
 		mustPrefix(t, c.Entries, have, have+len(batch), "after the cut")
 	}
+}
+
+// TestEndsThatAreKnown cuts a log of several segments where only what is known of
+// it tells: at the end of an append.
+func TestEndsThatAreKnown(t *testing.T) {
+	f := disk(t)
+	l := grown(t, f, 200, nil)
+	end := l.End()
+	names := l.segments
+	if len(names) < 4 {
+		t.Fatalf("%d segments", len(names))
+	}
+	last := names[len(names)-1].name
+	known := opts
+	known.Durable = end
+	refused := func(how string, o Options, after uint64, text string) {
+		t.Helper()
+		if _, _, err := Open(f, dir, o, after); err == nil || !strings.Contains(err.Error(), text) {
+			t.Errorf("%s: %v, want %q", how, err, text)
+		}
+	}
+	whole, err := f.ReadFile(last)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if end != (End{filepath.Base(last), int64(len(whole))}) {
+		t.Fatalf("end %+v", end)
+	}
+	put(t, f, last, whole[:segmentHeader])
+	refused("the mark", known, 0, fmt.Sprintf("it ends there, and had %d bytes that were durable", len(whole)))
+	refused("the mark behind a snapshot", known, 150, "that were durable")
+	refused("the newest snapshot", opts, 200, fmt.Sprintf("ends with entry %d", names[len(names)-1].first-1))
+	if _, _, err := Open(f, dir, opts, names[len(names)-1].first-1); err != nil {
+		t.Errorf("a snapshot up to where the log ends: %v", err)
+	}
+	begun := opts
+	begun.Durable = End{end.Segment, segmentHeader}
+	put(t, f, last, make([]byte, segmentHeader))
+	refused("the header", begun, 0, "does not begin like")
+	put(t, f, last, whole)
+	if _, c, err := Open(f, dir, known, 0); err != nil || len(c.Entries) != 200 {
+		t.Errorf("whole: %d entries, %v", len(c.Entries), err)
+	}
+	old := opts
+	old.Durable = End{segmentName(0), 1 << 20} // purged long ago
+	if _, _, err := Open(f, dir, old, 0); err != nil {
+		t.Errorf("an old mark: %v", err)
+	}
+	if err := f.Remove(last); err != nil {
+		t.Fatal(err)
+	}
+	refused("without the last segment", known, 0, "is missing")
+
+	// The last segment is new and empty: nothing follows the entry before it.
+	put(t, f, last, appendSegmentHeader(nil, 77, names[len(names)-1].first))
+	before := names[len(names)-2].name
+	whole, err = f.ReadFile(before)
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, f, before, whole[:segmentHeader])
+	refused("the segment before", opts, 0, "the next segment begins with")
 }
 
 func TestForeignLogIsRefused(t *testing.T) {
