@@ -51,6 +51,7 @@ type Controller struct {
 		zookeeper Zookeeper // nil between sessions
 		tag       uint64
 		waiting   map[uint64]func(decide.Answer)
+		requests  map[int32]*run.Inbox[message] // those of senders
 	}
 }
 
@@ -72,6 +73,8 @@ type Snapshot struct {
 	ControllerID, Epoch int32
 	// Queued is how many events wait.
 	Queued int
+	// Requests is how many requests wait for each broker, on the controller.
+	Requests map[int32]int
 	// Event is the kind of the event in work, empty between two, State the
 	// number that Kafka's metric ControllerState shows for it; Since is when it
 	// began.
@@ -96,6 +99,7 @@ func New(cfg Config, e env.Env) *Controller {
 	}
 	c.leader.Store(-1)
 	c.mu.waiting = map[uint64]func(decide.Answer){}
+	c.mu.requests = map[int32]*run.Inbox[message]{}
 	c.current.Store(&Snapshot{ControllerID: -1})
 	return c
 }
@@ -184,10 +188,16 @@ func (c *Controller) ID() int32 { return c.leader.Load() }
 // Active reports whether this broker is the controller.
 func (c *Controller) Active() bool { return c.ID() == c.cfg.Decide.BrokerID }
 
-// Snapshot returns the numbers as of the last event.
+// Snapshot returns the numbers as of the last event, and the lengths of the
+// queues now.
 func (c *Controller) Snapshot() Snapshot {
 	s := *c.current.Load()
-	s.Queued = c.queue.Len()
+	s.Queued, s.Requests = c.queue.Len(), map[int32]int{}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for id, q := range c.mu.requests {
+		s.Requests[id] = q.Len()
+	}
 	return s
 }
 

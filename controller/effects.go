@@ -52,17 +52,24 @@ func (c *Controller) connect(ctx context.Context, b decide.Broker) {
 		return
 	}
 	peer := c.cfg.Dial(net.JoinHostPort(e.Host, strconv.Itoa(int(e.Port))))
-	c.senders[b.ID] = newSender(c.group, b.ID, peer, c.env.Clock, c.log, func(ev decide.Event) {
+	sender := newSender(c.group, b.ID, peer, c.env.Clock, c.log, func(ev decide.Event) {
 		if ev != nil {
 			c.put(entry{event: ev})
 		}
 	})
+	c.senders[b.ID] = sender
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.mu.requests[b.ID] = sender.queue
 }
 
 func (c *Controller) disconnect(id int32) {
 	if s := c.senders[id]; s != nil {
 		s.close()
 		delete(c.senders, id)
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		delete(c.mu.requests, id)
 	}
 }
 

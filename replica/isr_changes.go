@@ -35,7 +35,8 @@ type isrChanges struct {
 		sync.Mutex
 		waiting map[*Partition]*isr.Proposal
 	}
-	ready chan struct{} // holds a token when some may wait
+	ready  chan struct{} // holds a token when some may wait
+	counts isrCounts
 }
 
 // put adds a change; it replaces an older one of the same partition.
@@ -208,14 +209,19 @@ func (p *Partition) settle(change *isr.Proposal, v isr.Verdict) (again bool) {
 	p.water.Unlock()
 	p.mu.Unlock()
 	p.carryOut(&out, nil)
+	if v.Code != wire.CodeNone {
+		p.m.isrChanges.counts.failures.Add(1)
+	}
 	if line != nil {
-		what := "in-sync replicas expanded"
+		what, counter := "in-sync replicas expanded", &p.m.isrChanges.counts.expands
 		if change.Joining < 0 {
+			counter = &p.m.isrChanges.counts.shrinks
 			what = "in-sync replicas shrunk"
 			// Who left may have caught up meanwhile: its next fetch is looked at,
 			// though nothing happens here.
 			p.notify(news{}, nil)
 		}
+		counter.Add(1)
 		p.m.log.Info(what, line...)
 	}
 	return again
