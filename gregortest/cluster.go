@@ -169,7 +169,7 @@ func (c *Cluster) end() {
 		left = append(left, c.machine.Left()...)
 		c.out.mute()
 	}
-	for _, what := range append(left, c.goroutines()...) {
+	for _, what := range append(left, goroutines(c.label, lastBreath)...) {
 		c.t.Errorf("gregortest: left behind: %s", what)
 	}
 }

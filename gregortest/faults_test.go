@@ -3,7 +3,6 @@ package gregortest_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"testing"
 	"time"
 
@@ -38,11 +37,6 @@ func eventually(t *testing.T, c *gregortest.Cluster, ask int, what string, right
 	t.Fatalf("never: %s", what)
 }
 
-func awaitBrokers(t *testing.T, c *gregortest.Cluster, ask, want int) {
-	t.Helper()
-	eventually(t, c, ask, fmt.Sprintf("%d brokers", want), func(m *kmsg.MetadataResponse) bool { return len(m.Brokers) == want })
-}
-
 // controller returns the id of the controller.
 func controller(t *testing.T, c *gregortest.Cluster) int {
 	t.Helper()
@@ -52,29 +46,6 @@ func controller(t *testing.T, c *gregortest.Cluster) int {
 		return id >= 0
 	})
 	return id
-}
-
-// A broker that stands still, or does not reach ZooKeeper, loses its session and
-// is back when it can be.
-func TestSessionsExpire(t *testing.T) {
-	c := gregortest.Start(t, gregortest.Brokers(3), gregortest.Property("zookeeper.session.timeout.ms", "2000"))
-	awaitBrokers(t, c, 0, 3)
-	b := c.Broker(2)
-	for _, f := range []struct {
-		name       string
-		begin, end func()
-	}{
-		{"pause", b.Pause, b.Resume},
-		{"no ZooKeeper", func() { b.Isolate(gregortest.ZooKeeper) }, b.Heal},
-		{"kill", b.Kill, b.Restart},
-	} {
-		t.Log(f.name)
-		f.begin()
-		awaitBrokers(t, c, 0, 2)
-		f.end()
-		awaitBrokers(t, c, 0, 3)
-		awaitBrokers(t, c, 2, 3)
-	}
 }
 
 // Clients do not reach a broker that is cut off from them; its peers do.

@@ -47,11 +47,12 @@ const labelKey = "gregortest"
 // for them were told.
 const lastBreath = 10 * time.Second
 
-// goroutines returns the stacks of those goroutines of the cluster that are left.
-func (c *Cluster) goroutines() []string {
+// goroutines returns the stacks of those goroutines of a cluster that are left
+// after a while.
+func goroutines(label string, patience time.Duration) []string {
 	clock := env.Real().Clock
-	mark := fmt.Sprintf("%q:%q", labelKey, c.label)
-	for deadline := clock.Now().Add(lastBreath); ; {
+	mark := fmt.Sprintf("%q:%q", labelKey, label)
+	for deadline := clock.Now().Add(patience); ; {
 		var text bytes.Buffer
 		if err := pprof.Lookup("goroutine").WriteTo(&text, 1); err != nil {
 			return []string{err.Error()}
