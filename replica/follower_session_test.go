@@ -247,3 +247,36 @@ func TestSessionRanks(t *testing.T) {
 		}
 	})
 }
+
+// A request reads what changed, and nothing else of what its session holds.
+func TestIdlePartitionsAreNotRead(t *testing.T) {
+	s := loaded(t)
+	s.replicated(200, []int32{me, 2}, []int32{me, 2})
+	var all []FetchPartition
+	for i := range int32(200) {
+		all = append(all, want("t", i, 0))
+	}
+	f := s.follow(2, all...)
+	reads := func() int {
+		set := &s.sessions.mu.all[f.id].set
+		set.mu.Lock()
+		defer set.mu.Unlock()
+		return len(set.mu.dirty)
+	}
+	f.fetch()
+	if n := reads(); n != 0 {
+		t.Errorf("%d partitions to read though nothing happened", n)
+	}
+	for i := range int32(3) {
+		s.Append(&AppendRequest{Topic: "t", Partition: i, Records: batch(t, 1, 1), Acks: AcksLeader, LeaderEpoch: AnyEpoch}, func(AppendResult) {})
+	}
+	if n := reads(); n != 3 {
+		t.Errorf("%d partitions to read, 3 changed", n)
+	}
+	expect(t, "data", f.fetch(), "[t-0 hw=0 lso=0 start=0 [0]][t-1 hw=0 lso=0 start=0 [0]][t-2 hw=0 lso=0 start=0 [0]]")
+	expect(t, "watermarks", f.fetch(want("t", 0, 1), want("t", 1, 1), want("t", 2, 1)),
+		"[t-0 hw=1 lso=1 start=0 []][t-1 hw=1 lso=1 start=0 []][t-2 hw=1 lso=1 start=0 []]")
+	if n := reads(); n != 0 {
+		t.Errorf("%d partitions to read after all was told", n)
+	}
+}
