@@ -17,6 +17,8 @@ func (n *Node) following(b *config.Broker) replica.FollowConfig {
 		Dial: func(address, clientID string) follow.Peer {
 			return rpc.New(n.group.Context(), rpc.Config{
 				Address: address, ClientID: clientID, Timeout: b.Millis("replica.socket.timeout.ms"),
+				// One batch may exceed what was asked for.
+				MaxResponse: max(rpc.DefaultMaxResponse, 2*int(b.Int("replica.fetch.response.max.bytes"))),
 			}, n.env)
 		},
 	}}
