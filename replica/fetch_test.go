@@ -16,6 +16,9 @@ func after(t *testing.T, story func(t *testing.T)) {
 	synctest.Test(t, story)
 }
 
+// pass lets time go by in a story.
+func pass(d time.Duration) { time.Sleep(d) }
+
 func TestFetchReadsWhatIsThere(t *testing.T) {
 	s := loaded(t)
 	s.lead("t", topicID(1), 0, 1)

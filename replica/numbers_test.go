@@ -3,6 +3,7 @@ package replica
 import (
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gregor-mq/gregor/internal/env/memfs"
@@ -37,7 +38,7 @@ func TestNumbers(t *testing.T) {
 		expectNumbers("reassigning", Numbers{Partitions: 2, Leaders: 2, UnderReplicated: 1, UnderMinISR: 1, Reassigning: 1, ISRFailures: 1})
 		s.fetchBy(4, want("t", 0, 0))
 		s.asks().grant()
-		time.Sleep(46 * time.Second)
+		pass(46 * time.Second)
 		s.asks().grant()
 		expect(t, "one in, one out", s.isr(0)+s.isr(1), "[1 3 4] v=2[1] v=1")
 		expectNumbers("one in, one out", Numbers{Partitions: 2, Leaders: 2, UnderReplicated: 1, UnderMinISR: 1, Reassigning: 1,
