@@ -3,7 +3,6 @@ package replica
 import (
 	"syscall"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/gregor-mq/gregor/internal/env/memfs"
