@@ -23,4 +23,6 @@ var gregorRows = []row{
 		"Four-letter words the embedded keeper answers; * is all of them."},
 	{"gregor.debug.pprof.address", String, null, nonEmpty, Low, ReadOnly, plain,
 		"Address, host:port, on which Go's profiles are served over HTTP (/debug/pprof/) to anybody who can reach it; off when unset."},
+	{"gregor.metrics.listener", String, null, nonEmpty, Low, ReadOnly, plain,
+		"Address, host:port, on which metrics are served over HTTP (/metrics) as Prometheus text to anybody who can reach it; off when unset."},
 }

@@ -48,6 +48,7 @@ func (c *brokers) start(id int32) *Node {
 	c.t.Helper()
 	n, err := Start(c.t.Context(), Options{Env: c.env, Levels: NewLevels(io.Discard, slog.LevelInfo), Config: properties(c.t, c.connect,
 		fmt.Sprint("broker.id=", id), fmt.Sprintf("listeners=PLAINTEXT://127.0.0.1:909%d", id), fmt.Sprintf("log.dirs=/broker%d/a,/broker%d/b", id, id),
+		fmt.Sprintf("gregor.metrics.listener=127.0.0.1:940%d", id),
 		"default.replication.factor=3", "offsets.topic.replication.factor=3", "replica.lag.time.max.ms=2000", "auto.leader.rebalance.enable=false",
 		"controlled.shutdown.retry.backoff.ms=100")})
 	if err != nil {

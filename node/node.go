@@ -55,6 +55,7 @@ type Node struct {
 	controller  *controller.Controller
 	brain       *controllerClient // of whoever is controller
 	producerIDs *producerIDs
+	metrics     *metrics // nil unless they are served
 	server      *server.Server
 	bound       []server.Bound
 	broker      *api.Broker
@@ -107,6 +108,7 @@ func (n *Node) start(ctx context.Context) error {
 		n.bind,          // ports are known before they are registered
 		n.startReplicas, //
 		n.startOwners,   //
+		n.serveMetrics,  //
 		n.register,      // before anybody is heard: what was meant for a former life is stale
 		n.serve,         // the controller talks to us over our own listener
 		n.campaign,      //

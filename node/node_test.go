@@ -56,6 +56,7 @@ func TestFailedStarts(t *testing.T) {
 		squat("127.0.0.1:9092", "listener PLAINTEXT cannot bind 127.0.0.1:9092")
 		squat("127.0.0.1:2181", "embedded keeper")
 		squat("127.0.0.1:6060", "gregor.debug.pprof.address", "gregor.debug.pprof.address=127.0.0.1:6060")
+		squat("127.0.0.1:9404", "gregor.metrics.listener", "gregor.metrics.listener=127.0.0.1:9404")
 		m.refused("security protocol SSL is not served yet", "listeners=SSL://127.0.0.1:9093,PLAINTEXT://127.0.0.1:9092")
 		m.refused("zookeeper.connection.timeout.ms", "zookeeper.connect=127.0.0.1:2999", "zookeeper.connection.timeout.ms=300")
 

@@ -74,6 +74,11 @@ func (n *Node) newController() *controller.Controller {
 	if listener == "" {
 		listener = b.InterBrokerListener
 	}
+	var tell func(controller.Notice)
+	if b.Has(metricsListener) {
+		n.metrics = newMetrics(n)
+		tell = n.metrics.event
+	}
 	return controller.New(controller.Config{
 		Decide: decide.Config{
 			BrokerID: b.ID, DeleteTopics: b.DeleteTopics,
@@ -84,7 +89,7 @@ func (n *Node) newController() *controller.Controller {
 		Dial: func(address string) controller.Peer {
 			return rpc.New(n.group.Context(), rpc.Config{Address: address, ClientID: fmt.Sprint(b.ID)}, n.env)
 		},
-		Log: n.levels.Logger("controller"),
+		OnEvent: tell, Log: n.levels.Logger("controller"),
 	}, n.env)
 }
 
