@@ -191,8 +191,11 @@ func TestIDTaken(t *testing.T) {
 		connect, stop := m.ensemble()
 		n := m.start(connect)
 		second := make(chan error, 1)
+		var lines strings.Builder // to be read when it has ended
 		go func() {
-			_, err := Start(t.Context(), Options{Env: m.env, Config: properties(t, connect, "log.dirs=/other", "listeners=PLAINTEXT://127.0.0.1:9095")})
+			_, err := Start(t.Context(), Options{
+				Env: m.env, Config: properties(t, connect, "log.dirs=/other", "listeners=PLAINTEXT://127.0.0.1:9095"), Levels: NewLevels(&lines, slog.LevelWarn),
+			})
 			second <- err
 		}()
 		// While it waits it hears nobody: what a controller says is meant for the
@@ -208,6 +211,9 @@ func TestIDTaken(t *testing.T) {
 		err := <-second
 		if err == nil || !strings.Contains(err.Error(), "broker.id=0: broker id is taken by the broker at 127.0.0.1:9092") {
 			t.Errorf("a second broker 0: %v", err)
+		}
+		if got := lines.String(); strings.Count(got, "waiting for who has it") != 1 || !strings.Contains(got, "127.0.0.1:9092") || !strings.Contains(got, "level=INFO") {
+			t.Errorf("on the screen:\n%s", got)
 		}
 		_, err = Start(t.Context(), Options{Env: m.env, Config: properties(t, connect, "log.dirs=/third", "broker.id=1", "listeners=PLAINTEXT://127.0.0.1:9096", "advertised.listeners=PLAINTEXT://127.0.0.1:9092")})
 		if err == nil || !strings.Contains(err.Error(), "127.0.0.1:9092") {

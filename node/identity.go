@@ -92,6 +92,9 @@ func (n *Node) register(ctx context.Context) error {
 	}
 	epoch, err := r.Register(ctx, registry.Registration{
 		ID: b.ID, Broker: self, Session: z.ID(), Previous: n.previous.Swap(z.ID()), Wait: z.Timeout() + registrationGrace,
+		Waiting: func(who string, limit time.Duration) {
+			n.levels.screen("node").Info("the broker id is taken: waiting for who has it to go", "broker", b.ID, "taken", who, "limit", limit)
+		},
 	})
 	if err != nil {
 		return err

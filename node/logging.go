@@ -43,6 +43,12 @@ func (l *Levels) Logger(subsystem string) *slog.Logger {
 	return slog.New(&leveled{Handler: l.out, level: v}).With("subsystem", subsystem)
 }
 
+// screen returns a logger of a subsystem whose lines show at any level: for what
+// a person who watches the start has to know.
+func (l *Levels) screen(subsystem string) *slog.Logger {
+	return slog.New(l.out).With("subsystem", subsystem)
+}
+
 // rootLogger is the name of the level that all others follow.
 const rootLogger = "root"
 

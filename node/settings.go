@@ -55,7 +55,10 @@ func (s *settings) setID(id int32) {
 func (s *settings) install(b *config.Broker) {
 	s.current.Store(b)
 	s.throttles.limit(b)
-	s.plain.Store(s.derive(b, nil))
+	plain := s.derive(b, nil)
+	if before := s.plain.Swap(plain); plain.topic.Compact && (before == nil || !before.topic.Compact) {
+		s.log.Warn("log.cleanup.policy=compact: "+notCompacted, "topic", "all without a policy of their own")
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for name, t := range s.mu.topics {
@@ -64,6 +67,10 @@ func (s *settings) install(b *config.Broker) {
 		s.throttles.topic(name, t.topic, b.ID)
 	}
 }
+
+// notCompacted is what a topic with cleanup.policy=compact must be told as long as
+// there is no log cleaner.
+const notCompacted = "this version does not compact logs, so old records stay and take space"
 
 func (s *settings) derive(b *config.Broker, overrides map[string]string) *topicSettings {
 	t, bad := b.TopicLenient(overrides)
@@ -102,6 +109,9 @@ func (s *settings) setTopic(name string, overrides map[string]string) {
 	var t *topicSettings
 	if len(overrides) > 0 {
 		t = s.derive(s.Broker(), overrides)
+		if t.topic.Compact && !s.of(name).topic.Compact {
+			s.log.Warn("cleanup.policy=compact: "+notCompacted, "topic", name)
+		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

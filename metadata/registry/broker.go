@@ -28,6 +28,9 @@ type Registration struct {
 	// Wait is how long to wait for the registration of an unknown session to go
 	// away: one session timeout, which outlives a process that was killed.
 	Wait time.Duration
+	// Waiting, when not nil, is told once before it waits: who has the
+	// registration, and how long it waits at most.
+	Waiting func(who string, limit time.Duration)
 }
 
 // Register makes the broker's ephemeral node and returns the broker epoch, its
@@ -35,6 +38,7 @@ type Registration struct {
 func (r *Registry) Register(ctx context.Context, reg Registration) (epoch int64, err error) {
 	path := znode.BrokerPath(reg.ID)
 	deadline := r.env.Clock.Now().Add(reg.Wait)
+	told := reg.Waiting == nil
 	for {
 		results, err := r.calls.Multi(ctx,
 			&zk.CreateRequest{Path: path, ACL: r.acl(path), Flags: zk.Ephemeral},
@@ -59,7 +63,12 @@ func (r *Registry) Register(ctx context.Context, reg Registration) (epoch int64,
 			}
 			continue
 		case !r.env.Clock.Now().Before(deadline):
-			return 0, r.taken(ctx, reg.ID, stat.EphemeralOwner)
+			return 0, fmt.Errorf("broker.id=%d: %w %s; stop that one, or give this broker another broker.id and log.dirs of its own",
+				reg.ID, ErrIDTaken, r.owner(ctx, reg.ID, stat.EphemeralOwner))
+		}
+		if !told {
+			told = true
+			reg.Waiting(r.owner(ctx, reg.ID, stat.EphemeralOwner), reg.Wait)
 		}
 		if err := env.Sleep(ctx, r.env.Clock, pollInterval); err != nil {
 			return 0, err
@@ -67,14 +76,13 @@ func (r *Registry) Register(ctx context.Context, reg Registration) (epoch int64,
 	}
 }
 
-// taken says who has the id.
-func (r *Registry) taken(ctx context.Context, id int32, owner int64) error {
-	path, who := znode.BrokerPath(id), ""
+// owner says who has an id.
+func (r *Registry) owner(ctx context.Context, id int32, session int64) string {
+	path, who := znode.BrokerPath(id), "by another session"
 	if data, _, err := r.calls.Get(ctx, path, false); err == nil {
 		if b, err := znode.DecodeBroker(path, data); err == nil && len(b.Endpoints) > 0 {
-			who = " by the broker at " + b.Endpoints[0].Addr()
+			who = "by the broker at " + b.Endpoints[0].Addr()
 		}
 	}
-	return fmt.Errorf("broker.id=%d: %w%s (%s, session %#x); stop that one, or give this broker another broker.id and log.dirs of its own",
-		id, ErrIDTaken, who, path, owner)
+	return fmt.Sprintf("%s (%s, session %#x)", who, path, session)
 }

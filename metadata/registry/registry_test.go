@@ -3,6 +3,7 @@ package registry_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -93,16 +94,25 @@ func TestRegister(t *testing.T) {
 		t.Errorf("next session: %d after %d, %v", next, epoch, err)
 	}
 	// Waiting for an unknown session pays when it ends.
-	waiting := make(chan error, 1)
+	waiting, told := make(chan error, 1), make(chan string, 10)
 	go func() {
-		_, err := r1.Register(ctx, registry.Registration{ID: 4, Broker: node, Session: s1.ID(), Wait: time.Minute})
+		_, err := r1.Register(ctx, registry.Registration{
+			ID: 4, Broker: node, Session: s1.ID(), Wait: time.Minute,
+			Waiting: func(who string, limit time.Duration) { told <- fmt.Sprint(who, " ", limit) },
+		})
 		waiting <- err
 	}()
+	if who := <-told; !strings.HasPrefix(who, "by the broker at h:9092 (/brokers/ids/4, session 0x") || !strings.HasSuffix(who, " 1m0s") {
+		t.Errorf("waiting for %q", who)
+	}
 	if err := s2.Close(ctx); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-waiting; err != nil {
 		t.Errorf("after the other left: %v", err)
+	}
+	if len(told) > 0 {
+		t.Errorf("told again: %s", <-told)
 	}
 	if all, err := r1.Brokers(ctx); err != nil || len(all) != 1 || all[4].Endpoints[0].Port != 9092 {
 		t.Errorf("brokers %+v, %v", all, err)
