@@ -25,6 +25,9 @@ type fakeBroker struct {
 		produced map[int32][]record.Batch // by partition
 		refuse   int16                    // error code of every answer
 		leaders  int                      // of the partitions shown; one more with every look
+		cluster  []string                 // addresses of all brokers; partition i is led by the i-th, by the next when that is gone
+		gone     int32                    // the broker of the cluster that leads nothing after the second look, -1 for none
+		created  []kmsg.CreateTopicsRequestTopic
 	}
 }
 
@@ -36,7 +39,7 @@ func newFakeBroker(t *testing.T) *fakeBroker {
 		t.Fatal(err)
 	}
 	b := &fakeBroker{t: t, addr: l.Addr().String()}
-	b.mu.produced = map[int32][]record.Batch{}
+	b.mu.produced, b.mu.gone = map[int32][]record.Batch{}, -1
 	t.Cleanup(func() {
 		l.Close()
 		b.wg.Wait()
@@ -104,6 +107,7 @@ func (b *fakeBroker) answer(req kmsg.Request) kmsg.Response {
 		return b.metadataLocked(req)
 	case *kmsg.CreateTopicsRequest:
 		resp := kmsg.NewPtrCreateTopicsResponse()
+		b.mu.created = append(b.mu.created, req.Topics...)
 		for _, t := range req.Topics {
 			rt := kmsg.NewCreateTopicsResponseTopic()
 			rt.Topic, rt.ErrorCode = t.Topic, b.mu.refuse
@@ -164,6 +168,9 @@ func (b *fakeBroker) metadataLocked(req *kmsg.MetadataRequest) kmsg.Response {
 	if b.mu.leaders++; b.mu.leaders > 1 {
 		resp.Brokers = []kmsg.MetadataResponseBroker{{Host: "localhost", Port: 1}}
 	}
+	if len(b.mu.cluster) > 0 {
+		resp.Brokers, resp.ControllerID = clusterBrokers(b.t, b.mu.cluster), int32(len(b.mu.cluster)-1)
+	}
 	for _, t := range req.Topics {
 		rt := kmsg.NewMetadataResponseTopic()
 		rt.Topic = t.Topic
@@ -171,10 +178,27 @@ func (b *fakeBroker) metadataLocked(req *kmsg.MetadataRequest) kmsg.Response {
 			rp := kmsg.NewMetadataResponseTopicPartition()
 			if rp.Partition = i; int(i) >= b.mu.leaders {
 				rp.Leader, rp.ErrorCode = -1, int16(wire.CodeLeaderNotAvailable)
+			} else if n := int32(len(b.mu.cluster)); n > 0 {
+				if rp.Leader = i % n; rp.Leader == b.mu.gone && b.mu.leaders > fakePartitions+1 {
+					rp.Leader = (i + 1) % n
+				}
 			}
 			rt.Partitions = append(rt.Partitions, rp)
 		}
 		resp.Topics = append(resp.Topics, rt)
 	}
 	return resp
+}
+
+func clusterBrokers(t *testing.T, addrs []string) []kmsg.MetadataResponseBroker {
+	var out []kmsg.MetadataResponseBroker
+	for i, addr := range addrs {
+		a, err := net.ResolveTCPAddr("tcp", addr)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		out = append(out, kmsg.MetadataResponseBroker{NodeID: int32(i), Host: a.IP.String(), Port: int32(a.Port)})
+	}
+	return out
 }

@@ -37,7 +37,7 @@ func (f Fetch) Run(ctx context.Context, addr string) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	return runAll(ctx, addr, f.Connections, f.Limit, func(i int, nc net.Conn, b *budget) (*Result, error) {
+	return runAll(ctx, []string{addr}, f.Connections, f.Limit, func(i int, nc net.Conn, b *budget) (*Result, error) {
 		c, err := newFetcher(nc, f, int32(i%f.Partitions), len(batch))
 		if err == nil {
 			err = c.run(b)

@@ -62,6 +62,12 @@ type Produce struct {
 
 // Run sends until the limit and returns when every answer has arrived.
 func (p Produce) Run(ctx context.Context, addr string) (*Result, error) {
+	return p.RunAt(ctx, []string{addr})
+}
+
+// RunAt is Run against several brokers: the addresses are those of the leaders
+// of the partitions, from 0.
+func (p Produce) RunAt(ctx context.Context, leaders []string) (*Result, error) {
 	batch, err := p.Batch.Encode(time.Now())
 	if err != nil {
 		return nil, err
@@ -72,7 +78,7 @@ func (p Produce) Run(ctx context.Context, addr string) (*Result, error) {
 			return nil, err
 		}
 	}
-	return runAll(ctx, addr, p.Connections, p.Limit, func(i int, nc net.Conn, b *budget) (*Result, error) {
+	return runAll(ctx, leaders, p.Connections, p.Limit, func(i int, nc net.Conn, b *budget) (*Result, error) {
 		c := newPipeline(nc, frames[i], p.InFlight)
 		c.codeAt = produceCodeAt(p.Topic)
 		if err := c.run(b, len(batch)); err != nil {

@@ -68,15 +68,16 @@ func (b *budget) take(want, size int) int {
 	return want
 }
 
-// runAll runs one connection's work on each of n goroutines and adds up. The
-// first error ends the others.
-func runAll(ctx context.Context, addr string, n int, l Limit, work func(i int, nc net.Conn, b *budget) (*Result, error)) (*Result, error) {
+// runAll runs one connection's work on each of n goroutines and adds up.
+// Connection i goes to address i, round and round. The first error ends the
+// others.
+func runAll(ctx context.Context, addrs []string, n int, l Limit, work func(i int, nc net.Conn, b *budget) (*Result, error)) (*Result, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	conns := make([]net.Conn, n)
 	for i := range conns {
 		var d net.Dialer
-		nc, err := d.DialContext(ctx, "tcp", addr)
+		nc, err := d.DialContext(ctx, "tcp", addrs[i%len(addrs)])
 		if err != nil {
 			return nil, err
 		}

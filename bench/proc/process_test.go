@@ -3,6 +3,7 @@ package proc
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -129,6 +130,64 @@ func TestServersDifferInPortsAndDirectoriesOnly(t *testing.T) {
 	}
 	if g.Addr() == a.Addr() || g.Debug() == g.Addr() || a.Debug() != "" {
 		t.Errorf("addresses %s %s %s %q", g.Addr(), g.Debug(), a.Addr(), a.Debug())
+	}
+}
+
+func TestClustersDifferInPortsAndDirectoriesOnly(t *testing.T) {
+	parent := t.TempDir()
+	g, err := NewGregorCluster("gregor", parent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := NewApacheCluster("jars", parent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for _, c := range []*Cluster{g, a} {
+		for i, addr := range c.Addrs() {
+			text, err := os.ReadFile(filepath.Join(c.brokers[i].dir, fmt.Sprintf("broker-%d.properties", i)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+			if !slices.Equal(lines[:len(clustered)], clustered) {
+				t.Errorf("%s lacks the samples:\n%s", c.Name(), text)
+			}
+			for _, want := range []string{fmt.Sprint("broker.id=", i), "listeners=PLAINTEXT://" + addr, "zookeeper.connect=" + c.ZooKeeper(),
+				"offsets.topic.replication.factor=3", "transaction.state.log.min.isr=2"} {
+				if !slices.Contains(lines, want) {
+					t.Errorf("%s, broker %d, lacks %s:\n%s", c.Name(), i, want, text)
+				}
+			}
+			if seen[addr] {
+				t.Errorf("two listen on %s", addr)
+			}
+			seen[addr] = true
+		}
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if left, err := os.ReadDir(parent); err != nil || len(left) != 0 {
+		t.Errorf("%d directories left, %v", len(left), err)
+	}
+}
+
+func TestUsageLeavesOutTheKilled(t *testing.T) {
+	c := &Cluster{}
+	for _, b := range c.all() {
+		b.dir = t.TempDir()
+		b.launch = func() (*process, error) { return start(b.dir, "script", nil, "sleep", "60") }
+		if _, err := b.Start(t.Context(), func(context.Context, string) error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(b.Kill)
+	}
+	c.Kill(1)
+	brokers, keeper, err := c.Usage()
+	if err != nil || len(brokers) != ClusterSize-1 || keeper.RSS == 0 || brokers[0].RSS == 0 {
+		t.Errorf("%+v, %+v, %v", brokers, keeper, err)
 	}
 }
 

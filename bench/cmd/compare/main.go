@@ -1,6 +1,7 @@
 // Command compare measures gregor and Apache Kafka side by side.
 //
-// Every workload runs against both in turn, each time on a fresh server in a
+// Every workload runs against both in turn, each time on a fresh server (for
+// some, a fresh cluster of three) in a
 // fresh directory, with a warm-up inside. It prints the medians as a Markdown
 // table and writes all figures to a JSON file.
 //
@@ -46,7 +47,7 @@ func parseOptions(args []string) (options, error) {
 	f.StringVar(&o.dir, "dir", os.TempDir(), "`directory` for the servers' data; what is made there is deleted")
 	f.StringVar(&o.json, "json", "bin/bench.json", "`file` for all figures")
 	f.StringVar(&o.profile, "profile", "", "`directory` for CPU profiles of gregor; its figures are then not to be quoted")
-	f.DurationVar(&o.timeout, "timeout", 90*time.Minute, "longest `time` for everything")
+	f.DurationVar(&o.timeout, "timeout", 3*time.Hour, "longest `time` for everything")
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}
@@ -114,10 +115,11 @@ func run(o options) error {
 	return runErr
 }
 
-// maker prepares one server; the workload starts it.
+// maker prepares one server or cluster; the workload starts it.
 type maker struct {
-	key  string
-	make func() (proc.Server, error)
+	key         string
+	make        func() (proc.Server, error)
+	makeCluster func() (*proc.Cluster, error)
 }
 
 func (o options) makers(dir string) ([]maker, error) {
@@ -126,7 +128,9 @@ func (o options) makers(dir string) ([]maker, error) {
 		if _, err := os.Stat(o.gregor); err != nil {
 			return nil, fmt.Errorf("gregor's binary (make build): %w", err)
 		}
-		out = append(out, maker{gregorKey, func() (proc.Server, error) { return proc.NewGregor(o.gregor, dir, o.profile != "") }})
+		out = append(out, maker{gregorKey,
+			func() (proc.Server, error) { return proc.NewGregor(o.gregor, dir, o.profile != "") },
+			func() (*proc.Cluster, error) { return proc.NewGregorCluster(o.gregor, dir) }})
 	}
 	if slices.Contains(o.against, apacheKey) {
 		cache, err := os.UserCacheDir()
@@ -137,7 +141,9 @@ func (o options) makers(dir string) ([]maker, error) {
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, maker{apacheKey, func() (proc.Server, error) { return proc.NewApache(jars, dir) }})
+		out = append(out, maker{apacheKey,
+			func() (proc.Server, error) { return proc.NewApache(jars, dir) },
+			func() (*proc.Cluster, error) { return proc.NewApacheCluster(jars, dir) }})
 	}
 	return out, nil
 }
@@ -147,7 +153,7 @@ func (o options) makers(dir string) ([]maker, error) {
 func measureAll(ctx context.Context, o options, makers []maker, rep *report) error {
 	for _, m := range makers {
 		// The programs themselves come into the page cache here.
-		if err := once(ctx, m, "warm-up", o, startUp, func(string, float64) {}); err != nil {
+		if err := once(ctx, m, "warm-up", o, workload{run: startUp}, func(string, float64) {}); err != nil {
 			log.Printf("warm-up: %v", err)
 		}
 	}
@@ -162,7 +168,7 @@ func measureAll(ctx context.Context, o options, makers []maker, rep *report) err
 					return err
 				}
 				log.Printf("%s, run %d of %d, %s", w.name, i+1, o.runs, m.key)
-				err := once(ctx, m, fmt.Sprintf("%s-%d", w.name, i+1), o, w.run, func(metric string, v float64) {
+				err := once(ctx, m, fmt.Sprintf("%s-%d", w.name, i+1), o, w, func(metric string, v float64) {
 					rep.add(w.name, metric, m.key, v)
 				})
 				if err != nil {
@@ -175,12 +181,20 @@ func measureAll(ctx context.Context, o options, makers []maker, rep *report) err
 	return failed
 }
 
-// once runs one workload on a fresh server.
-func once(ctx context.Context, m maker, label string, o options, run func(context.Context, *stage) error, report func(string, float64)) (err error) {
+// once runs one workload on a fresh server or cluster.
+func once(ctx context.Context, m maker, label string, o options, w workload, report reporter) (err error) {
+	if w.cluster != nil {
+		c, err := m.makeCluster()
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, c.Close()) }()
+		return w.cluster(ctx, &clusterStage{Cluster: c, report: report})
+	}
 	s, err := m.make()
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	return run(ctx, &stage{Server: s, report: report, label: label, profile: o.profile})
+	return w.run(ctx, &stage{Server: s, report: report, label: label, profile: o.profile})
 }

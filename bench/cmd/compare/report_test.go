@@ -114,7 +114,7 @@ func TestOptions(t *testing.T) {
 func TestEveryWorkloadIsDistinct(t *testing.T) {
 	seen := map[string]bool{}
 	for _, w := range workloads {
-		if seen[w.name] || w.run == nil || w.about == "" {
+		if seen[w.name] || (w.run == nil) == (w.cluster == nil) || w.about == "" {
 			t.Errorf("workload %q", w.name)
 		}
 		seen[w.name] = true

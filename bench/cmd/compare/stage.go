@@ -17,10 +17,13 @@ import (
 // stage is one run of one workload against one server.
 type stage struct {
 	proc.Server
-	report  func(metric string, value float64)
+	report  reporter
 	label   string
 	profile string // directory, "" for none
 }
+
+// reporter takes the figures of a run.
+type reporter func(metric string, value float64)
 
 // cost is what a measured load cost the server.
 type cost struct {
@@ -46,22 +49,22 @@ func (s *stage) measure(ctx context.Context, f func() (*load.Result, error)) (co
 }
 
 // perGB reports what every load by bytes has: throughput, cost and latency.
-func (s *stage) perGB(c cost) {
+func (r reporter) perGB(c cost) {
 	gb := float64(c.Bytes) / 1e9
-	s.report("throughput", c.MBPerSecond())
-	s.report("records", float64(c.Records)/c.Elapsed.Seconds())
-	s.report("cpu", c.CPU.Seconds()/gb)
-	s.report("load cpu", c.Result.CPU.Seconds()/gb)
-	s.report("peak rss", float64(c.RSS)/1e6)
+	r("throughput", c.MBPerSecond())
+	r("records", float64(c.Records)/c.Elapsed.Seconds())
+	r("cpu", c.CPU.Seconds()/gb)
+	r("load cpu", c.Result.CPU.Seconds()/gb)
+	r("peak rss", float64(c.RSS)/1e6)
 }
 
 // latency reports the percentiles in milliseconds.
-func (s *stage) latency(h *load.Histogram) {
+func (r reporter) latency(h *load.Histogram) {
 	for _, q := range []struct {
 		name string
 		q    float64
 	}{{"p50", 0.5}, {"p99", 0.99}, {"p999", 0.999}} {
-		s.report(q.name, ms(h.Quantile(q.q)))
+		r(q.name, ms(h.Quantile(q.q)))
 	}
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/gregor-mq/gregor/bench/load"
@@ -36,44 +37,49 @@ const (
 	warmTopic      = "warm"
 )
 
-// workload is one kind of load and what it tells.
+// workload is one kind of load and what it tells. Exactly one of run and
+// cluster is set.
 type workload struct {
 	name    string
 	about   string
 	run     func(context.Context, *stage) error
+	cluster func(context.Context, *clusterStage) error
 	metrics []metric
 }
 
-var workloads = []workload{
-	{"start", "start-up with keeper, then idle", startUp, []metric{
+// alone are the workloads of one broker.
+var alone = []workload{
+	{name: "start", about: "start-up with keeper, then idle", run: startUp, metrics: []metric{
 		{"start", "to the first Metadata answer", "s", ratioAtMost(1.0 / 30).andAtMost(0.1)},
 		{"rss", "resident, idle", "MB", atMost(40)},
 		{"idle cpu", "CPU while idle", "% of a core", target{}},
 	}},
-	{"produce-1k", "raw produce, 100 KB batches of 1 KB records, acks=all, 4 connections with 8 in flight", produce(1000), byteMetrics(ratioAtMost(1.0/3), ratioAtLeast(2))},
-	{"produce-100b", "raw produce, 100 KB batches of 100-byte records, otherwise the same", produce(100), byteMetrics(ratioAtMost(1.0/4), target{})},
-	{"single", "single-record requests, acks=all, 16 connections with 1 in flight", single, []metric{
+	{name: "produce-1k", about: "raw produce, 100 KB batches of 1 KB records, acks=all, 4 connections with 8 in flight", run: produce(1000), metrics: byteMetrics(ratioAtMost(1.0/3), ratioAtLeast(2))},
+	{name: "produce-100b", about: "raw produce, 100 KB batches of 100-byte records, otherwise the same", run: produce(100), metrics: byteMetrics(ratioAtMost(1.0/4), target{})},
+	{name: "single", about: "single-record requests, acks=all, 16 connections with 1 in flight", run: single, metrics: []metric{
 		{"cpu", "CPU per request", "us", ratioAtMost(1.0 / 5)},
 		{"rate", "requests", "/s", ratioAtLeast(5)},
 		{"load cpu", "CPU of the load program per request", "us", target{}},
 		{"p50", "p50", "ms", target{}}, {"p99", "p99", "ms", target{}}, {"p999", "p999", "ms", target{}},
 	}},
-	{"fetch", "raw fetch of 1 MiB, 4 connections", fetch, byteMetrics(ratioAtMost(1), target{})},
-	{"client-in", "franz-go produces 1 KB records, its defaults, uncompressed", clientIn, throughputMetrics(target{}, target{})},
-	{"client-out", "franz-go consumes 1 KB records, its defaults", clientOut, throughputMetrics(ratioAtMost(1.0/2), target{})},
-	{"latency-1k", "end to end through franz-go, 1,000 records/s of 512 B", latency(1000), latencyMetrics},
-	{"latency-20k", "end to end through franz-go, 20,000 records/s of 512 B", latency(20_000), latencyMetrics},
-	{"partitions", "2,000 partitions with a record each", manyPartitionsRun, []metric{
+	{name: "fetch", about: "raw fetch of 1 MiB, 4 connections", run: fetch, metrics: byteMetrics(ratioAtMost(1), target{})},
+	{name: "client-in", about: "franz-go produces 1 KB records, its defaults, uncompressed", run: clientIn, metrics: throughputMetrics(target{}, target{})},
+	{name: "client-out", about: "franz-go consumes 1 KB records, its defaults", run: clientOut, metrics: throughputMetrics(ratioAtMost(1.0/2), target{})},
+	{name: "latency-1k", about: "end to end through franz-go, 1,000 records/s of 512 B", run: latency(1000), metrics: latencyMetrics},
+	{name: "latency-20k", about: "end to end through franz-go, 20,000 records/s of 512 B", run: latency(20_000), metrics: latencyMetrics},
+	{name: "partitions", about: "2,000 partitions with a record each", run: manyPartitionsRun, metrics: []metric{
 		{"create", "to create", "s", ratioAtMost(1.0 / 5)},
 		{"stop", "to stop", "s", target{}},
 		{"clean", "restart after a clean stop", "s", ratioAtMost(1.0 / 10)},
 		{"crash", "restart after kill -9", "s", ratioAtMost(1.0 / 10)},
 	}},
-	{"idle-connections", "10,000 idle connections", idleConnections, []metric{
+	{name: "idle-connections", about: "10,000 idle connections", run: idleConnections, metrics: []metric{
 		{"each", "resident for each", "KB", atMost(10)},
 		{"all", "resident in all", "MB", atMost(150)},
 	}},
 }
+
+var workloads = slices.Concat(alone, clusters)
 
 func names() []string {
 	var out []string
@@ -149,8 +155,8 @@ func produce(valueSize int) func(context.Context, *stage) error {
 		if err != nil {
 			return err
 		}
-		s.perGB(c)
-		s.latency(&c.Latency)
+		s.report.perGB(c)
+		s.report.latency(&c.Latency)
 		return nil
 	}
 }
@@ -173,7 +179,7 @@ func single(ctx context.Context, s *stage) error {
 	s.report("cpu", c.CPU.Seconds()*1e6/n)
 	s.report("load cpu", c.Result.CPU.Seconds()*1e6/n)
 	s.report("rate", n/c.Elapsed.Seconds())
-	s.latency(&c.Latency)
+	s.report.latency(&c.Latency)
 	return nil
 }
 
@@ -196,8 +202,8 @@ func fetch(ctx context.Context, s *stage) error {
 	if err != nil {
 		return err
 	}
-	s.perGB(c)
-	s.latency(&c.Latency)
+	s.report.perGB(c)
+	s.report.latency(&c.Latency)
 	return nil
 }
 
@@ -221,7 +227,7 @@ func clientIn(ctx context.Context, s *stage) error {
 	if err != nil {
 		return err
 	}
-	s.perGB(r)
+	s.report.perGB(r)
 	return nil
 }
 
@@ -240,7 +246,7 @@ func clientOut(ctx context.Context, s *stage) error {
 	if err != nil {
 		return err
 	}
-	s.perGB(r)
+	s.report.perGB(r)
 	return nil
 }
 
@@ -259,7 +265,7 @@ func latency(rate int) func(context.Context, *stage) error {
 		if err != nil {
 			return err
 		}
-		s.latency(&c.Latency)
+		s.report.latency(&c.Latency)
 		s.report("cpu", 100*c.CPU.Seconds()/(l.WarmUp+l.Time).Seconds())
 		return nil
 	}

@@ -1,0 +1,218 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/gregor-mq/gregor/bench/load"
+	"github.com/gregor-mq/gregor/bench/proc"
+	"github.com/gregor-mq/gregor/internal/env"
+	"github.com/gregor-mq/gregor/zk/session"
+	"github.com/gregor-mq/gregor/znode"
+)
+
+// clusters are the workloads of three brokers, every partition on all of them.
+var clusters = []workload{
+	{name: "cluster-create", about: "2,000 partitions of 3 replicas, 3 brokers", cluster: clusterCreate, metrics: []metric{
+		{"create", "to create, until all brokers show all leaders", "s", ratioAtMost(1)},
+		{"cpu", "CPU of all brokers", "s", target{}},
+		{"keeper cpu", "CPU of the keeper or ZooKeeper", "s", target{}},
+	}},
+	{name: "cluster-failover", about: "the same, the controller's broker killed", cluster: clusterFailover, metrics: []metric{
+		{"failover", "from the new controller's election to its last new leader in another's Metadata", "s", ratioAtMost(1)},
+		{"detect", "from the kill to that election", "s", target{}},
+	}},
+	{name: "cluster-produce", about: "raw produce, 100 KB batches of 1 KB records, acks=all, 6 partitions of 3 replicas, 6 connections with 8 in flight", cluster: clusterProduce, metrics: byteMetrics(ratioAtMost(1), ratioAtLeast(1))},
+	{name: "cluster-latency", about: "end to end through franz-go, 3 replicas, 1,000 records/s of 512 B", cluster: clusterLatency, metrics: latencyMetrics},
+	{name: "cluster-idle", about: "2,000 idle partitions of 3 replicas, 3 brokers", cluster: clusterIdle, metrics: []metric{
+		{"idle cpu", "CPU of all brokers", "% of a core", ratioAtMost(1)},
+		{"keeper cpu", "CPU of the keeper or ZooKeeper", "% of a core", target{}},
+		{"rss", "resident, each broker", "MB", ratioAtMost(1)},
+	}},
+}
+
+const (
+	replicas          = proc.ClusterSize
+	clusterPartitions = 2 * proc.ClusterSize
+
+	// Every byte is written once per replica: the page cache has to hold them all.
+	clusterWarmBytes    = warmBytes / replicas
+	clusterMeasureBytes = measureBytes / replicas
+
+	// idleTime is long enough to hold what brokers do every few seconds.
+	idleTime = 20 * time.Second
+)
+
+// clusterStage is one run of one workload against one cluster.
+type clusterStage struct {
+	*proc.Cluster
+	report reporter
+}
+
+// prepare starts the cluster and creates the topics of a load.
+func (s *clusterStage) prepare(ctx context.Context, partitions int32, topics ...string) error {
+	if err := s.Start(ctx); err != nil {
+		return err
+	}
+	return load.CreateReplicated(ctx, s.Addrs(), partitions, replicas, topics...)
+}
+
+// spent is what a cluster used up in a span of time.
+type spent struct {
+	brokers, keeper time.Duration // of CPU
+	rss, peak       int64         // bytes, of all brokers, at its end
+}
+
+// measure runs something and takes the CPU time of all processes around it.
+func (s *clusterStage) measure(f func() error) (spent, error) {
+	before, keeperBefore, err := s.Usage()
+	if err != nil {
+		return spent{}, err
+	}
+	if err := f(); err != nil {
+		return spent{}, err
+	}
+	after, keeperAfter, err := s.Usage()
+	if err != nil {
+		return spent{}, err
+	}
+	if len(after) != len(before) {
+		return spent{}, fmt.Errorf("%d brokers ran before, %d after", len(before), len(after))
+	}
+	out := spent{keeper: keeperAfter.CPU - keeperBefore.CPU}
+	for i := range after {
+		out.brokers += after[i].CPU - before[i].CPU
+		out.rss += after[i].RSS
+		out.peak += after[i].Peak
+	}
+	return out, nil
+}
+
+// of makes the cost of a load of what the brokers spent.
+func (c spent) of(r *load.Result) cost { return cost{Result: r, CPU: c.brokers, RSS: c.peak} }
+
+func clusterCreate(ctx context.Context, s *clusterStage) error {
+	if err := s.Start(ctx); err != nil {
+		return err
+	}
+	began := time.Now()
+	used, err := s.measure(func() error { return load.CreateReplicated(ctx, s.Addrs(), manyPartitions, replicas, topic) })
+	if err != nil {
+		return err
+	}
+	s.report("create", time.Since(began).Seconds())
+	s.report("cpu", used.brokers.Seconds())
+	s.report("keeper cpu", used.keeper.Seconds())
+	return nil
+}
+
+func clusterFailover(ctx context.Context, s *clusterStage) error {
+	if err := s.prepare(ctx, manyPartitions, topic); err != nil {
+		return err
+	}
+	zk, err := session.Dial(ctx, session.Config{Servers: []string{s.ZooKeeper()}}, env.Real())
+	if err != nil {
+		return err
+	}
+	defer zk.Close(context.WithoutCancel(ctx))
+	controller, err := load.Controller(ctx, s.Addrs()[0])
+	if err != nil {
+		return err
+	}
+	if err := wait(ctx, settle); err != nil {
+		return err
+	}
+	killed := time.Now()
+	s.Kill(int(controller))
+	witness := s.Addrs()[(controller+1)%replicas]
+	if err := load.WaitOtherLeaders(ctx, witness, controller, manyPartitions, topic); err != nil {
+		return err
+	}
+	visible := time.Now()
+	// The ensemble notes when the winner made the node; all run on one clock.
+	data, stat, err := zk.Retrying().Get(ctx, znode.ControllerPath, false)
+	if err != nil {
+		return err
+	}
+	now, err := znode.DecodeController(znode.ControllerPath, data)
+	if err != nil {
+		return err
+	}
+	if now.BrokerID == controller {
+		return fmt.Errorf("broker %d is still the controller after it was killed", controller)
+	}
+	elected := time.UnixMilli(stat.Ctime)
+	s.report("failover", visible.Sub(elected).Seconds())
+	s.report("detect", elected.Sub(killed).Seconds())
+	return nil
+}
+
+func clusterProduce(ctx context.Context, s *clusterStage) error {
+	if err := s.prepare(ctx, clusterPartitions, warmTopic, topic); err != nil {
+		return err
+	}
+	p := load.Produce{Topic: warmTopic, Partitions: clusterPartitions, Connections: clusterPartitions, InFlight: inFlight, Acks: -1,
+		Batch: load.BatchOf(batchSize, 1000), Limit: load.Limit{Bytes: clusterWarmBytes, Time: warmTime}}
+	run := func() (*load.Result, error) {
+		leaders, err := load.LeaderAddrs(ctx, s.Addrs()[0], p.Topic)
+		if err != nil {
+			return nil, err
+		}
+		return p.RunAt(ctx, leaders)
+	}
+	if _, err := run(); err != nil {
+		return err
+	}
+	p.Topic, p.Limit = topic, load.Limit{Bytes: clusterMeasureBytes, Time: measureTime}
+	var r *load.Result
+	used, err := s.measure(func() (err error) {
+		r, err = run()
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	s.report.perGB(used.of(r))
+	s.report.latency(&r.Latency)
+	return nil
+}
+
+func clusterLatency(ctx context.Context, s *clusterStage) error {
+	if err := s.prepare(ctx, clusterPartitions, warmTopic, topic); err != nil {
+		return err
+	}
+	l := load.Latency{Topic: warmTopic, Partitions: clusterPartitions, ValueSize: 512, Rate: 1000, Time: warmTime}
+	if _, err := l.Run(ctx, s.Addrs()[0]); err != nil {
+		return err
+	}
+	l.Topic, l.WarmUp, l.Time = topic, time.Second, 10*time.Second
+	var r *load.Result
+	used, err := s.measure(func() (err error) {
+		r, err = l.Run(ctx, s.Addrs()[0])
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	s.report.latency(&r.Latency)
+	s.report("cpu", 100*used.brokers.Seconds()/(l.WarmUp+l.Time).Seconds())
+	return nil
+}
+
+func clusterIdle(ctx context.Context, s *clusterStage) error {
+	if err := s.prepare(ctx, manyPartitions, topic); err != nil {
+		return err
+	}
+	if err := wait(ctx, settle); err != nil {
+		return err
+	}
+	used, err := s.measure(func() error { return wait(ctx, idleTime) })
+	if err != nil {
+		return err
+	}
+	s.report("idle cpu", 100*used.brokers.Seconds()/idleTime.Seconds())
+	s.report("keeper cpu", 100*used.keeper.Seconds()/idleTime.Seconds())
+	s.report("rss", float64(used.rss)/replicas/1e6)
+	return nil
+}
