@@ -306,7 +306,7 @@ func (s *State) finishReassignment(p *partition, a Assignment) {
 }
 
 // dropReplicas stops and deletes replicas that leave a partition for good. The
-// brokers' answers are not awaited: one that is away deletes on its return.
+// brokers' answers are not awaited; one that is away keeps its log, as in Kafka.
 func (s *State) dropReplicas(p *partition, brokers []int32) {
 	rs := on(p, brokers)
 	s.then(

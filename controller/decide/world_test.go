@@ -74,8 +74,9 @@ func describe(ev Event) string {
 	return strings.TrimSuffix(s, "{}")
 }
 
-func (w *world) step(ev Event) {
-	effects := w.s.Step(w.now, ev)
+func (w *world) step(ev Event) { w.carryOut(w.s.Step(w.now, ev)) }
+
+func (w *world) carryOut(effects Effects) {
 	for i := 0; i < len(effects); i++ {
 		switch e := effects[i].(type) {
 		case Znodes:
