@@ -188,6 +188,13 @@ func TestTopics(t *testing.T) {
 	f(setting, "", there)
 	f(setting, "", with(func(t *Topic) { t.Configs["x"], t.Configs["y"] = "2", "1" }))
 	f(setting, "x is \"3\"", with(func(t *Topic) { t.Configs["x"] = "3" }))
+	three := with(func(t *Topic) { t.Partitions = 3 })
+	growing := func(ts *Topics) { ts.Growing("a", 3) }
+	f(growing, "", there)
+	f(growing, "", three)
+	grown := func(ts *Topics) { ts.Growing("a", 3); ts.Grown("a", 3) }
+	f(grown, "has 2 partitions, 3 were asked for", there)
+	f(grown, "", three)
 	set := func(ts *Topics) { ts.Setting("a", "x", "2"); ts.Set("a", "x", "2") }
 	f(set, "x is \"1\"", there)
 	if got := base().Alive(); len(got) != 1 || got[0] != "a" {

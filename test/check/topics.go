@@ -24,7 +24,8 @@ type Topics struct {
 }
 
 type topicLife struct {
-	partitions        int
+	partitions        int // last acknowledged
+	grown             int // asked for without an answer, 0 for none
 	id                [16]byte // zero while it is not known
 	created           bool     // acknowledged
 	deleting, deleted bool     // asked for, acknowledged
@@ -62,6 +63,20 @@ func (t *Topics) Created(name string, id [16]byte) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.mu.all[name].created, t.mu.all[name].id = true, id
+}
+
+// Growing says that more partitions are about to be asked for.
+func (t *Topics) Growing(name string, partitions int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.mu.all[name].grown = partitions
+}
+
+// Grown says that it was acknowledged.
+func (t *Topics) Grown(name string, partitions int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.mu.all[name].partitions, t.mu.all[name].grown = partitions, 0
 }
 
 // Deleting says that a deletion is about to be asked for.
@@ -139,7 +154,7 @@ func (t *Topics) oneLocked(f Topic) error {
 		return fmt.Errorf("its deletion was acknowledged, it is there")
 	case l.id != [16]byte{} && l.id != f.ID:
 		return fmt.Errorf("id was %x, is %x", l.id, f.ID)
-	case l.partitions != f.Partitions:
+	case l.partitions != f.Partitions && l.grown != f.Partitions:
 		return fmt.Errorf("has %d partitions, %d were asked for", f.Partitions, l.partitions)
 	}
 	l.id = f.ID // from now on it may not change

@@ -64,6 +64,7 @@ func (c *client) close() {
 	for _, address := range slices.Sorted(maps.Keys(c.conns)) {
 		_ = c.conns[address].Close() // says only how its goroutines ended
 	}
+	clear(c.conns)
 }
 
 // refresh asks a broker, any one, for its picture of the cluster.

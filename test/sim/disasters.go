@@ -49,7 +49,7 @@ func (p *plan) strike() {
 	if p.rng.chance(20) {
 		victim = p.zookeeper
 	}
-	if p.rng.chance(10) {
+	if p.rng.chance(10) && (p.setup.minISR > 1 || victim == p.zookeeper) {
 		p.powerCut(victim)
 		return
 	}

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/gregor-mq/gregor/internal/env"
+	"github.com/gregor-mq/gregor/test/check"
 	"github.com/gregor-mq/gregor/zk"
 	"github.com/gregor-mq/gregor/zk/session"
 	"github.com/gregor-mq/gregor/znode"
@@ -103,4 +105,46 @@ func (o *observer) lost(err error) error {
 		o.close()
 	}
 	return err
+}
+
+// topics reads all topics but the internal ones with their settings; it is an
+// error when some are still to be deleted.
+func (o *observer) topics(ctx context.Context) ([]check.Topic, error) {
+	z, err := o.calls(ctx)
+	if err != nil {
+		return nil, err
+	}
+	leaving, _, err := z.Children(ctx, znode.DeleteTopicsPath, false)
+	if err == nil && len(leaving) > 0 {
+		return nil, fmt.Errorf("%v are still to be deleted", leaving)
+	}
+	names, _, err := z.Children(ctx, znode.TopicsPath, false)
+	if err != nil {
+		return nil, o.lost(err)
+	}
+	var out []check.Topic
+	for _, name := range names {
+		if strings.HasPrefix(name, "__") {
+			continue
+		}
+		path := znode.TopicPath(name)
+		data, _, err := z.Get(ctx, path, false)
+		if err != nil {
+			return nil, o.lost(err)
+		}
+		t, err := znode.DecodeTopic(path, data)
+		if err != nil {
+			return nil, err
+		}
+		path = znode.EntityConfigPath(znode.Entity{Topic: znode.Named(name)})
+		configs := map[string]string{}
+		if data, _, err = z.Get(ctx, path, false); err == nil {
+			configs, err = znode.DecodeConfig(path, data)
+		}
+		if err != nil && !errors.Is(err, zk.ErrNoNode) {
+			return nil, o.lost(err)
+		}
+		out = append(out, check.Topic{Name: name, ID: t.ID, Partitions: len(t.Partitions), Configs: configs})
+	}
+	return out, nil
 }

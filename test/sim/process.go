@@ -35,7 +35,24 @@ type process struct {
 	mu    struct {
 		sync.Mutex
 		program program // nil while it is not up
+		expired bool    // its session expired, in the life that runs
 	}
+}
+
+// note hears what the program logs.
+func (p *process) note(line string) {
+	if strings.Contains(line, `msg="zookeeper session expired`) {
+		p.mu.Lock()
+		p.mu.expired = true
+		p.mu.Unlock()
+	}
+}
+
+// wasExpired reports whether the session expired in the life that runs.
+func (p *process) wasExpired() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.mu.expired
 }
 
 var (
@@ -62,7 +79,10 @@ func (p *process) boot() {
 
 // live is one run of the program.
 func (p *process) live(ctx context.Context) {
-	out := &lines{w: p.w, who: p.Name()}
+	p.mu.Lock()
+	p.mu.expired = false
+	p.mu.Unlock()
+	out := &lines{p}
 	prog, err := p.start(ctx, p.Boot(), node.NewLevels(out, slog.LevelInfo))
 	if err != nil {
 		p.w.trace.add("%s does not start: %v", p.Name(), err)
@@ -137,15 +157,13 @@ func (p *process) powerCut(keepPercent int) {
 }
 
 // lines puts log lines into the event log.
-type lines struct {
-	w   *world
-	who string
-}
+type lines struct{ of *process }
 
 // Write implements io.Writer; it gets whole lines.
 func (l *lines) Write(b []byte) (int, error) {
 	_, text, _ := strings.Cut(string(b), " ") // without the time, which the event log has
-	l.w.trace.add("%s: %s", l.who, strings.TrimSpace(text))
+	l.of.w.trace.add("%s: %s", l.of.Name(), strings.TrimSpace(text))
+	l.of.note(text)
 	return len(b), nil
 }
 

@@ -30,6 +30,8 @@ type world struct {
 	clients   []string // their hosts
 	setup     setup
 	history   *check.History
+	topics    *check.Topics
+	offsets   *check.Offsets
 	acked     atomic.Int64
 	problems  struct {
 		sync.Mutex
@@ -46,7 +48,7 @@ func (w *world) problem(err error) {
 }
 
 func newWorld(seed uint64, tr *trace) *world {
-	w := &world{seed: seed, rng: newRandom(seed, "story"), trace: tr, sched: newScheduler(tr), links: fault.NewNetwork(), history: check.NewHistory()}
+	w := &world{seed: seed, rng: newRandom(seed, "story"), trace: tr, sched: newScheduler(tr), links: fault.NewNetwork(), history: check.NewHistory(), topics: check.NewTopics(), offsets: check.NewOffsets()}
 	w.wire = memnet.NewDelayed(w.sched, w.delay())
 	return w
 }
