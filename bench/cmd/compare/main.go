@@ -1,9 +1,8 @@
 // Command compare measures gregor and Apache Kafka side by side.
 //
-// Every workload runs against both in turn, each time on a fresh server (for
-// some, a fresh cluster of three) in a
-// fresh directory, with a warm-up inside. It prints the medians as a Markdown
-// table and writes all figures to a JSON file.
+// Every workload runs against both in turn, each time on a fresh server or
+// cluster of three in a fresh directory, with a warm-up inside. It prints the
+// medians as a Markdown table and writes all figures to a JSON file.
 //
 //	go run ./bench/cmd/compare -gregor bin/gregor [-quick] [-only start,produce-1k]
 package main
