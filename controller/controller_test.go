@@ -46,7 +46,9 @@ type cluster struct {
 	mu     struct {
 		sync.Mutex
 		heard map[string][]wire.Body
-		fail  map[string]int // how many requests to fail yet
+		fail  map[string]int             // how many requests to fail yet
+		stuck map[string]bool            // brokers that do not answer
+		bad   map[string]map[string]bool // by address, topics in a failed log directory
 	}
 }
 
@@ -63,6 +65,7 @@ func newCluster(t *testing.T) *cluster {
 	t.Cleanup(func() { k.Stop(context.Background()) })
 	c := &cluster{t: t, env: e, keeper: k}
 	c.mu.heard, c.mu.fail = map[string][]wire.Body{}, map[string]int{}
+	c.mu.stuck, c.mu.bad = map[string]bool{}, map[string]map[string]bool{}
 	return c
 }
 
@@ -74,6 +77,7 @@ type broker struct {
 	sess     *session.Session
 	registry *registry.Registry
 	admin    *admin.Admin
+	epoch    int64
 }
 
 func (c *cluster) dial(events func(zk.Event)) *session.Session {
@@ -122,8 +126,8 @@ func (b *broker) connect() {
 	b.admin = admin.New(b.sess.Retrying(), admin.Config{Rand: b.c.env.Rand})
 }
 
-func (b *broker) register(ctx context.Context, previous int64) error {
-	_, err := b.registry.Register(ctx, registry.Registration{
+func (b *broker) register(ctx context.Context, previous int64) (err error) {
+	b.epoch, err = b.registry.Register(ctx, registry.Registration{
 		ID: b.id, Session: b.sess.ID(), Previous: previous, Wait: time.Second,
 		Broker: znode.Broker{Version: 5, JMXPort: -1, Endpoints: []znode.Endpoint{
 			{Listener: "PLAINTEXT", Protocol: "PLAINTEXT", Host: "h", Port: 9090 + b.id},
@@ -140,9 +144,15 @@ type peer struct {
 
 func (peer) Close() error { return nil }
 
-func (p peer) Ask(_ context.Context, req wire.Body, _ int16) (wire.Body, error) {
+func (p peer) Ask(ctx context.Context, req wire.Body, _ int16) (wire.Body, error) {
 	p.c.mu.Lock()
 	defer p.c.mu.Unlock()
+	if p.c.mu.stuck[p.address] {
+		p.c.mu.Unlock()
+		<-ctx.Done()
+		p.c.mu.Lock()
+		return nil, ctx.Err()
+	}
 	if p.c.mu.fail[p.address] > 0 {
 		p.c.mu.fail[p.address]--
 		return nil, errors.New("refused")
@@ -154,7 +164,11 @@ func (p peer) Ask(_ context.Context, req wire.Body, _ int16) (wire.Body, error) 
 		for _, ts := range r.TopicStates {
 			e := wire.LeaderAndIsrResponseTopicError{TopicID: ts.TopicID}
 			for _, ps := range ts.PartitionStates {
-				e.PartitionErrors = append(e.PartitionErrors, wire.LeaderAndIsrResponsePartitionError{PartitionIndex: ps.PartitionIndex})
+				answer := wire.LeaderAndIsrResponsePartitionError{PartitionIndex: ps.PartitionIndex}
+				if p.c.mu.bad[p.address][ts.TopicName] {
+					answer.ErrorCode = wire.CodeKafkaStorageError
+				}
+				e.PartitionErrors = append(e.PartitionErrors, answer)
 			}
 			a.Topics = append(a.Topics, e)
 		}

@@ -63,16 +63,11 @@ func (s *sender) close() {
 }
 
 func (s *sender) run() {
-	var batch []message
 	for {
-		var err error
-		if batch, err = s.queue.Drain(s.ctx, batch[:0]); err != nil {
+		// One at a time: the others stay where they are counted.
+		m, err := s.queue.Get(s.ctx)
+		if err != nil || !s.deliver(s.ctx, m) {
 			return
-		}
-		for _, m := range batch {
-			if !s.deliver(s.ctx, m) {
-				return
-			}
 		}
 	}
 }
