@@ -314,6 +314,25 @@ func TestAPIsInACluster(t *testing.T) {
 			return strings.HasSuffix(c.partition("auto", 0), "in sync [1 2 3]")
 		})
 
+		find := wire.NewFindCoordinatorRequest()
+		find.CoordinatorKey = "g"
+		want("the first look for a coordinator", ask[*wire.FindCoordinatorResponse](c.machine, other, find, 3).ErrorCode, wire.CodeCoordinatorNotAvailable)
+		var found []int32
+		c.eventually("the same coordinator everywhere", func() bool {
+			found = nil
+			for _, n := range c.nodes {
+				resp := ask[*wire.FindCoordinatorResponse](c.machine, n, find, 3)
+				if resp.ErrorCode != wire.CodeNone {
+					return false
+				}
+				found = append(found, resp.NodeID)
+			}
+			return len(slices.Compact(found)) == 1
+		})
+		if got := c.partition("__consumer_offsets", 1); !strings.HasSuffix(got, "in sync [1 2 3]") {
+			t.Errorf("__consumer_offsets: %s", got)
+		}
+
 		describe := wire.NewDescribeConfigsRequest()
 		describe.Resources = []wire.DescribeConfigsRequestResource{{ResourceType: resourceBroker, ResourceName: fmt.Sprint(active.Config().ID)}}
 		want("another broker's settings", ask[*wire.DescribeConfigsResponse](c.machine, other, describe, 4).Results[0].ErrorCode, wire.CodeInvalidRequest)
