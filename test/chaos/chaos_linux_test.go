@@ -14,13 +14,10 @@ import (
 var (
 	seedFlag   = flag.Uint64("seed", 1, "what all choices come from; 0 draws one")
 	firstFlag  = flag.Int("first", 1, "the first round")
-	roundsFlag = flag.Int("rounds", 0, "how many rounds; 0 is the short tier, one of each of the main faults")
+	roundsFlag = flag.Int("rounds", 0, "how many rounds; 0 is the short tier, one of each fault")
 	faultFlag  = flag.String("fault", "", "the only fault to strike, by name")
 	keepFlag   = flag.String("keep", filepath.Join(os.TempDir(), "gregor-chaos"), "where a failed run leaves the output of all processes and the copies of the partitions")
 )
-
-// shortTier is how many rounds run without flags: each main fault once.
-const shortTier = 6
 
 // TestChaos strikes once per round and looks whether every promise was kept.
 func TestChaos(t *testing.T) {
@@ -40,8 +37,11 @@ func TestChaos(t *testing.T) {
 	t.Cleanup(func() {
 		if t.Failed() {
 			c.keep(*keepFlag)
-			t.Logf("again: go test ./test/chaos -seed %d -rounds %d; round %d alone: go test ./test/chaos -seed %d -first %d -rounds 1",
-				seed, round, round, seed, round)
+			again := fmt.Sprintf("go test -v ./test/chaos -seed %d", seed)
+			if *faultFlag != "" {
+				again += fmt.Sprintf(" -fault '%s'", *faultFlag)
+			}
+			t.Logf("again: %s -first %d -rounds %d; that round alone: %s -first %d -rounds 1", again, *firstFlag, round-*firstFlag+1, again, round)
 		}
 	})
 	c.keeper.start()
@@ -55,7 +55,7 @@ func TestChaos(t *testing.T) {
 	defer l.stop()
 	rounds := *roundsFlag
 	if rounds == 0 {
-		rounds = shortTier
+		rounds = len(faults)
 	}
 	for ; round < *firstFlag+rounds; round++ {
 		c.round(l, round, chooseFault(t, seed, round), roundRand(seed, round))
@@ -76,7 +76,7 @@ func roundRand(seed uint64, round int) *rand.Rand {
 }
 
 // chooseFault deals all faults out before one comes again, in an order of the
-// seed; the short tier takes the main ones.
+// seed.
 func chooseFault(t *testing.T, seed uint64, round int) fault {
 	t.Helper()
 	if *faultFlag != "" {
@@ -87,37 +87,51 @@ func chooseFault(t *testing.T, seed uint64, round int) fault {
 		}
 		t.Fatalf("-fault %q: there is no such fault", *faultFlag)
 	}
-	of := faults
-	if *roundsFlag == 0 {
-		of = faults[:shortTier]
-	}
-	deal := (round - 1) / len(of)
-	order := rand.New(rand.NewPCG(seed, 1<<32+uint64(deal))).Perm(len(of))
-	return of[order[(round-1)%len(of)]]
+	deal := (round - 1) / len(faults)
+	order := rand.New(rand.NewPCG(seed, 1<<32+uint64(deal))).Perm(len(faults))
+	return faults[order[(round-1)%len(faults)]]
 }
 
 // round lets the clients work, strikes, mends and verifies.
 func (c *cluster) round(l *load, number int, f fault, rng *rand.Rand) {
 	c.t.Helper()
 	began := time.Now()
-	c.settled()
 	l.awaitAcks(c.t, 1+rng.Int64N(200))
 	before := l.acked()
-	b := f.strike(c, rng)
-	c.t.Logf("round %d: %s", number, b.says)
-	linger(c.t.Context(), b.hold)
+	c.struck = nil
+	blows := []blow{c.strike(number, f, rng)}
+	// From the second deal on another broker may be hit meanwhile.
+	if second := faults[rng.IntN(len(faults))]; number > len(faults) && !f.alone && !second.alone && rng.IntN(3) == 0 {
+		linger(c.t.Context(), between(rng, 0, session))
+		blows = append(blows, c.strike(number, second, rng))
+	}
+	for _, b := range blows {
+		linger(c.t.Context(), b.hold)
+	}
 	during := l.acked() - before
-	b.mend()
+	for _, at := range rng.Perm(len(blows)) {
+		blows[at].mend()
+	}
 	mended := time.Now()
-	c.settled()
-	settled := time.Now()
 	l.awaitAcks(c.t, 50)
+	back := time.Since(mended)
+	// On a machine that is too busy for this load only a pause lets all
+	// followers catch up; and then they must, though nothing new comes.
 	l.pause(c.t)
 	c.settled()
+	settled := time.Since(mended)
 	c.verify(c.t, l)
 	l.resume()
-	c.t.Logf("round %d: %d acknowledged meanwhile, settled %v after the mending; %v, %v in all", number, during,
-		settled.Sub(mended).Round(time.Millisecond), l, time.Since(began).Round(time.Millisecond))
+	c.t.Logf("round %d: %d acknowledged meanwhile, 50 more within %v after the mending, settled within %v; %v, %v in all", number, during,
+		back.Round(time.Millisecond), settled.Round(time.Millisecond), l, time.Since(began).Round(time.Millisecond))
+}
+
+// strike lets a fault happen, and says so.
+func (c *cluster) strike(number int, f fault, rng *rand.Rand) blow {
+	c.t.Helper()
+	b := f.strike(c, rng)
+	c.t.Logf("round %d: %s", number, b.says)
+	return b
 }
 
 // keep copies what may explain a failure out of the sandbox.

@@ -47,6 +47,7 @@ type cluster struct {
 	dir     string
 	keeper  *machine
 	brokers []*machine
+	struck  *machine // the broker that the fault at work has hit
 }
 
 // newCluster builds the hosts and their configurations and starts nothing.
@@ -101,9 +102,9 @@ func brokerSettings(rng *rand.Rand) map[string]string {
 	millis := func(d time.Duration) string { return fmt.Sprint(d.Milliseconds()) }
 	return map[string]string{
 		"zookeeper.session.timeout.ms": millis(session), "zookeeper.connection.timeout.ms": "30000",
-		"replica.lag.time.max.ms": pick(rng, "1500", "3000"), "replica.socket.timeout.ms": millis(socketTimeout),
+		"replica.lag.time.max.ms": pick(rng, "1500", "4000"), "replica.socket.timeout.ms": millis(socketTimeout),
 		"controller.socket.timeout.ms": millis(socketTimeout), "num.replica.fetchers": pick(rng, "1", "3"),
-		"replica.fetch.max.bytes":    pick(rng, "1", "10000", "1048576"),
+		"replica.fetch.max.bytes":    pick(rng, "20000", "1048576"),
 		"default.replication.factor": fmt.Sprint(brokerCount), "min.insync.replicas": "2",
 		"offsets.topic.replication.factor": fmt.Sprint(brokerCount), "offsets.topic.num.partitions": "3",
 		"transaction.state.log.replication.factor": fmt.Sprint(brokerCount), "transaction.state.log.min.isr": "2",

@@ -14,6 +14,8 @@ import (
 type fault struct {
 	name   string
 	strike func(c *cluster, rng *rand.Rand) blow
+	// alone says that nothing else may be broken at the same time.
+	alone bool
 }
 
 // blow is a fault at work.
@@ -23,22 +25,30 @@ type blow struct {
 	mend func()
 }
 
-// faults are all there are. The first ones make the short tier.
+// faults are all there are.
 var faults = []fault{
-	{"kill", killBroker},
-	{"stop", stopBroker},
-	{"partition", partition},
-	{"full disk", fullDisk},
-	{"read-only disk", readOnlyDisk},
-	{"kill the keeper", killKeeper},
-	{"kill all", killAll},
+	{"kill", killBroker, false},
+	{"stop", stopBroker, false},
+	{"partition", partition, false},
+	{"full disk", fullDisk, false},
+	{"read-only disk", readOnlyDisk, false},
+	{"kill the keeper", killKeeper, true},
+	{"kill all", killAll, true},
 }
 
 // victim chooses a broker: any one, the controller, or one that leads
-// something, which is most interesting.
+// something, which is most interesting. While another fault is at work it
+// chooses among those that it left alone.
 func (c *cluster) victim(rng *rand.Rand) (m *machine, says string) {
 	c.t.Helper()
+	defer func() { c.struck = m }()
 	at, role := rng.IntN(brokerCount), rng.IntN(3)
+	if c.struck != nil {
+		if c.brokers[at] == c.struck {
+			at = (at + 1) % brokerCount
+		}
+		return c.brokers[at], c.brokers[at].name
+	}
 	resp := c.anyMetadata()
 	switch {
 	case role == 0 && resp.ControllerID >= 0:
@@ -84,17 +94,23 @@ func killBroker(c *cluster, rng *rand.Rand) blow {
 	return blow{fmt.Sprintf("kill -9 of %s, started again after %v", who, hold), hold, m.start}
 }
 
-// killAll is kill -9 of all brokers within a moment.
+// killAll is kill -9 of all brokers: within a moment, or so slowly that the
+// last one is alone in sync and the only one that may lead when they come back,
+// in another order.
 func killAll(c *cluster, rng *rand.Rand) blow {
-	gap, hold := pick(rng, 0, between(rng, 0, 300*time.Millisecond)), pick(rng, 0, between(rng, 0, 2*session))
-	order := rng.Perm(brokerCount)
+	pace := func() time.Duration {
+		return pick(rng, 0, between(rng, 0, session/8), between(rng, session, 2*session))
+	}
+	down, hold, up := pace(), pick(rng, 0, between(rng, 0, 2*session)), pace()
+	order, back := rng.Perm(brokerCount), rng.Perm(brokerCount)
 	for _, at := range order {
 		c.brokers[at].kill()
-		linger(c.t.Context(), gap)
+		linger(c.t.Context(), down)
 	}
-	return blow{fmt.Sprintf("kill -9 of brokers %v, %v apart, started again after %v", order, gap, hold), hold, func() {
-		for _, b := range c.brokers {
-			b.launch()
+	return blow{fmt.Sprintf("kill -9 of brokers %v, one every %v; from %v later on started again, %v, one every %v", order, down, hold, back, up), hold, func() {
+		for _, at := range back {
+			c.brokers[at].launch()
+			linger(c.t.Context(), up)
 		}
 		for _, b := range c.brokers {
 			b.ready()

@@ -76,5 +76,7 @@ func (h host) cut(to host) error {
 	return h.ipIn("neigh", "replace", to.ip, "lladdr", nobody, "dev", h.device, "nud", "permanent")
 }
 
-// join undoes cut.
-func (h host) join(to host) error { return h.ipIn("neigh", "del", to.ip, "dev", h.device) }
+// join undoes cut, if nothing has before.
+func (h host) join(to host) error {
+	return h.ipIn("neigh", "flush", "to", to.ip, "dev", h.device, "nud", "permanent")
+}

@@ -138,7 +138,7 @@ func (l *load) awaitAcks(t *testing.T, n int64) {
 	defer cancel()
 	target := l.acked() + n
 	if err := l.until(ctx, func() bool { return l.mu.acked >= target }); err != nil {
-		t.Fatalf("%d of %d acknowledgements are missing after %v", target-l.acked(), n, patience)
+		t.Fatalf("%d of %d acknowledgements are missing after %v\n%v", target-l.acked(), n, patience, errors.Join(l.records.Problems()...))
 	}
 }
 
@@ -161,7 +161,8 @@ func (l *load) pause(t *testing.T) {
 	if err := l.until(ctx, func() bool { return l.mu.idle == producers+1 && l.mu.unanswered == 0 }); err != nil {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		t.Fatalf("%d records have no answer, %d of %d clients are idle after %v", l.mu.unanswered, l.mu.idle, producers+1, patience)
+		t.Fatalf("%d records have no answer, %d of %d clients are idle after %v\n%v", l.mu.unanswered, l.mu.idle, producers+1, patience,
+			errors.Join(l.records.Problems()...))
 	}
 }
 
