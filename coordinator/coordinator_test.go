@@ -233,12 +233,12 @@ func TestFailedLoadsGetRare(t *testing.T) {
 			if n := lines.take(); n != 1 {
 				t.Fatalf("%d lines for a failed load, want 1", n)
 			}
-			time.Sleep(pause*time.Second - 1)
+			time.Sleep(pause*time.Second - time.Nanosecond)
 			synctest.Wait()
 			if n := lines.take(); n != 0 {
 				t.Fatalf("%d lines within %d s", n, pause)
 			}
-			time.Sleep(1)
+			time.Sleep(time.Nanosecond)
 			synctest.Wait()
 		}
 		lines.take()

@@ -17,9 +17,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// offsetsTopic is where groups' offsets lie.
-const offsetsTopic = "__consumer_offsets"
-
 // verify looks at what is there while the clients pause: what they were
 // promised, and the copies of it.
 func (c *cluster) verify(t *testing.T, l *load) {

@@ -24,8 +24,8 @@ type Topics struct {
 }
 
 type topicLife struct {
-	partitions        int // last acknowledged
-	grown             int // asked for without an answer, 0 for none
+	partitions        int      // last acknowledged
+	grown             int      // asked for without an answer, 0 for none
 	id                [16]byte // zero while it is not known
 	created           bool     // acknowledged
 	deleting, deleted bool     // asked for, acknowledged
