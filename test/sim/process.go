@@ -2,6 +2,7 @@ package sim
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -97,7 +98,7 @@ func (p *process) live(ctx context.Context) {
 	}
 	p.setProgram(nil)
 	limit := time.Nanosecond
-	if context.Cause(ctx) == errStop {
+	if errors.Is(context.Cause(ctx), errStop) {
 		limit = stopLimit
 	}
 	stopping, cancel := context.WithTimeout(context.Background(), limit)
