@@ -53,6 +53,7 @@ func atTheDoor(t *testing.T, change func(*Config), story func(d *door)) {
 
 func (d *door) dial(address string) net.Conn {
 	d.t.Helper()
+	time.Sleep(time.Second) // whoever spoke did so before
 	c, err := d.env.Net.Dial(d.t.Context(), "tcp", address)
 	if err != nil {
 		d.t.Fatal(err)
