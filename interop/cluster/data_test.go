@@ -171,8 +171,7 @@ func shrinking(t *testing.T, c *cluster) {
 			t.Errorf("%s: acks=all with 2 in sync: %v", p, err)
 		}
 	}
-	frozen.Resume(t)
-	c.registered(t, frozen, true)
+	c.thaw(t, frozen)
 	c.inSync(t, pairs)
 	c.inSync(t, triples)
 	for _, p := range parts {

@@ -156,8 +156,7 @@ func cancelledReassignment(t *testing.T, c *cluster) {
 		if err := c.reassign(topic, map[int32][]int32{1: nil}); !errors.Is(err, kerr.NoReassignmentInProgress) {
 			t.Errorf("cancel twice: %v", err)
 		}
-		target.Resume(t)
-		c.registered(t, target, true)
+		c.thaw(t, target)
 		// What stays is in the order of the target.
 		c.assigned(t, topic, map[int32][]int32{0: rest, 1: rest})
 		peer.Eventually(t, patience, func() error { return put(c.Brokers[c.mustStates(t, topic)[1].Leader], p, -1, []byte("y")) })

@@ -11,6 +11,8 @@ import (
 
 	"github.com/gregor-mq/gregor/interop/peer"
 	"github.com/gregor-mq/gregor/znode"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // topic reads a topic's assignment.
@@ -174,12 +176,32 @@ func (c *cluster) elect(t *testing.T, b *peer.Broker) {
 		now = c.controller(t)
 	}
 	for _, id := range others(b) {
-		c.Brokers[id].Resume(t)
+		c.thaw(t, c.Brokers[id])
 	}
 	if err != nil || now != b {
 		t.Fatalf("broker %d is not elected: %v", b.ID, err)
 	}
 	c.allKnow(t, b)
+}
+
+// thaw lets a frozen broker go on and waits until ZooKeeper has answered it, in
+// a new session if need be. A broker of Apache's that is given a partition
+// before that leaves a directory behind which keeps it from starting again.
+func (c *cluster) thaw(t *testing.T, b *peer.Broker) {
+	t.Helper()
+	b.Resume(t)
+	rr := kmsg.NewDescribeConfigsRequestResource()
+	rr.ResourceType, rr.ResourceName = kmsg.ConfigResourceTypeTopic, "__consumer_offsets" // read from ZooKeeper for every request
+	req := kmsg.NewPtrDescribeConfigsRequest()
+	req.Resources = append(req.Resources, rr)
+	peer.Eventually(t, patience, func() error {
+		resp, err := c.askOf(b, req)
+		if err != nil {
+			return err
+		}
+		return kerr.ErrorForCode(resp.(*kmsg.DescribeConfigsResponse).Resources[0].ErrorCode)
+	})
+	c.registered(t, b, true)
 }
 
 func sameSet(a, b []int32) bool {
