@@ -93,6 +93,7 @@ func TestElectLeadersWaitsForMetadata(t *testing.T) {
 			}
 			<-time.After(time.Second)
 			news(b)
+			synctest.Wait()
 			for call.reply == nil {
 				<-time.After(100 * time.Millisecond)
 				synctest.Wait()
