@@ -12,11 +12,14 @@ import (
 	"github.com/gregor-mq/gregor/wire"
 )
 
-// consumer reads one partition from its start.
+// consumer reads one partition from its start, from the leader or from the
+// replica that the leader names.
 type consumer struct {
 	*client
 	of   check.Partition
+	rack string
 	next int64
+	near string       // the address of that replica, "" for the leader
 	done atomic.Int64 // next, for others
 }
 
@@ -31,6 +34,7 @@ func (c *consumer) run(ctx context.Context) {
 		switch {
 		case ctx.Err() != nil:
 		case err != nil:
+			c.near = ""
 			c.again(ctx, err)
 		case n == 0 || c.rng.chance(20):
 			_ = env.Sleep(ctx, c.env.Clock, c.rng.between(time.Millisecond, 20*time.Millisecond)) // ends with ctx, as the loop does
@@ -40,11 +44,15 @@ func (c *consumer) run(ctx context.Context) {
 
 // poll fetches once and returns how many records came.
 func (c *consumer) poll(ctx context.Context) (int, error) {
-	leader, ok := c.leader(c.of)
+	from, ok := c.near, true
+	if from == "" {
+		from, ok = c.leader(c.of)
+	}
 	if !ok {
 		return 0, errNobody
 	}
 	req := wire.NewFetchRequest()
+	req.RackID = c.rack
 	req.MaxWaitMs, req.MinBytes, req.MaxBytes = 200, 1, 1<<20
 	part := wire.NewFetchRequestPartition()
 	part.Partition, part.FetchOffset, part.PartitionMaxBytes = c.of.Index, c.next, 1<<16
@@ -52,13 +60,18 @@ func (c *consumer) poll(ctx context.Context) (int, error) {
 	topic.Topic = c.of.Topic
 	topic.Partitions = append(topic.Partitions, part)
 	req.Topics = append(req.Topics, topic)
-	resp, err := askFor[*wire.FetchResponse](ctx, c.client, leader, req, 12)
+	resp, err := askFor[*wire.FetchResponse](ctx, c.client, from, req, 12)
 	if err != nil {
 		return 0, err
 	}
 	out := resp.Responses[0].Partitions[0]
 	if out.ErrorCode != wire.CodeNone {
 		return 0, out.ErrorCode
+	}
+	if out.PreferredReadReplica >= 0 {
+		if c.near, ok = c.broker(out.PreferredReadReplica); !ok {
+			return 0, errNobody
+		}
 	}
 	return c.take(out.Records.Bytes)
 }

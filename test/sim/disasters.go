@@ -22,9 +22,10 @@ type disaster struct {
 // random, so that it depends on nothing but the seed.
 type plan struct {
 	*world
-	look    *observer
-	ongoing sync.WaitGroup
-	mu      struct {
+	look     *observer
+	deposers int
+	ongoing  sync.WaitGroup
+	mu       struct {
 		sync.Mutex
 		busy map[string]bool // who is in one disaster is left alone by others
 	}
@@ -87,7 +88,7 @@ func (p *plan) draw(victim *process) disaster {
 	of := func(what string, begin, end func()) disaster {
 		return disaster{victim.Name() + " " + what, begin, end}
 	}
-	switch p.rng.n(9) {
+	switch p.rng.n(10) {
 	case 0:
 		return of("is killed", victim.kill, victim.boot)
 	case 1:
@@ -101,6 +102,9 @@ func (p *plan) draw(victim *process) disaster {
 		return of(fmt.Sprintf("has its clock moved by %v", d), func() { victim.Jump(d) }, func() {})
 	case 5, 6:
 		return p.isolation(victim)
+	case 7:
+		p.deposers++
+		return disaster{"the controller is deposed", p.newObserver(fmt.Sprintf("deposer-%d", p.deposers)).depose, func() {}}
 	}
 	return p.brokenLink(victim)
 }
@@ -218,6 +222,10 @@ func (p *plan) badDisk(victim *process) disaster {
 		},
 	}
 }
+
+// aftermath is how long it takes until what was asked for before has happened,
+// or never will: requests wait for ZooKeeper, sessions are renewed.
+const aftermath = 10 * time.Second
 
 // heal mends all that may still be broken.
 func (w *world) heal() {

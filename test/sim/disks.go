@@ -42,6 +42,24 @@ func (m *machine) readLog(p check.Partition) ([]byte, error) {
 	return nil, fmt.Errorf("%s: %w", p, fs.ErrNotExist)
 }
 
+// moving is an error while a replica is being moved to another log directory.
+func (w *world) moving() error {
+	for _, b := range w.brokers {
+		for _, dir := range logDirs {
+			files, err := b.disk.ReadDir(dir)
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+			for _, f := range files {
+				if strings.HasSuffix(f.Name(), "-future") {
+					return fmt.Errorf("%s: %s/%s is still being moved", b.Name(), dir, f.Name())
+				}
+			}
+		}
+	}
+	return nil
+}
+
 // sameLogs compares what all replicas of a partition hold, batch by batch, and
 // returns what one of them holds.
 func sameLogs(p partition, brokers []*process) ([]byte, error) {

@@ -37,13 +37,17 @@ func (w *world) startLoad() *load {
 	}
 	begin(&l.senders, func() { a.run(l.send) })
 	begin(&l.senders, func() { l.commits.run(l.send) })
+	if w.setup.moves {
+		m := &mover{w.newClient("mover")}
+		begin(&l.senders, func() { m.run(l.send) })
+	}
 	for i := range w.setup.producers {
 		to := check.Partition{Topic: loadTopic, Index: int32(i) % w.setup.partitions}
 		p := &producer{client: w.newClient(fmt.Sprintf("producer-%d", i)), number: i, to: to}
 		begin(&l.senders, func() { p.run(l.send, l.read) })
 	}
 	for i := range w.setup.partitions {
-		c := &consumer{client: w.newClient(fmt.Sprintf("consumer-%d", i)), of: check.Partition{Topic: loadTopic, Index: i}}
+		c := &consumer{client: w.newClient(fmt.Sprintf("consumer-%d", i)), of: check.Partition{Topic: loadTopic, Index: i}, rack: w.setup.rack(int(i))}
 		l.reading = append(l.reading, c)
 		begin(&l.readers, func() { c.run(l.read) })
 	}

@@ -22,8 +22,8 @@ type observer struct {
 	s *session.Session // nil before the first look and after it expired
 }
 
-func (w *world) newObserver() *observer {
-	return &observer{w: w, e: w.newMachine("observer").Boot()}
+func (w *world) newObserver(name string) *observer {
+	return &observer{w: w, e: w.newMachine(name).Boot()}
 }
 
 func (o *observer) calls(ctx context.Context) (session.Calls, error) {
@@ -51,6 +51,7 @@ type partition struct {
 	topic    string
 	index    int32
 	replicas []int32
+	moving   bool // a reassignment is going on
 	state    znode.PartitionState
 }
 
@@ -84,7 +85,8 @@ func (o *observer) partitions(ctx context.Context) ([]partition, error) {
 			return nil, err
 		}
 		for _, index := range sortedKeys(t.Partitions) {
-			p := partition{topic: topic, index: index, replicas: t.Partitions[index].Replicas}
+			r := t.Partitions[index]
+			p := partition{topic: topic, index: index, replicas: r.Replicas, moving: len(r.Adding)+len(r.Removing) > 0}
 			path := znode.StatePath(topic, index)
 			data, _, err := z.Get(ctx, path, false)
 			if err != nil {
@@ -147,4 +149,17 @@ func (o *observer) topics(ctx context.Context) ([]check.Topic, error) {
 		out = append(out, check.Topic{Name: name, ID: t.ID, Partitions: len(t.Partitions), Configs: configs})
 	}
 	return out, nil
+}
+
+// depose removes the controller's node, as administrators do: another one is
+// elected while the former does not know yet.
+func (o *observer) depose() {
+	defer o.close()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	z, err := o.calls(ctx)
+	if err == nil {
+		err = z.Delete(ctx, znode.ControllerPath, -1)
+	}
+	o.w.trace.add("depose the controller: %v", err)
 }

@@ -192,14 +192,17 @@ func (w *world) newKeeper() *process {
 // brokerName is what the world calls a broker.
 func brokerName(id int) string { return fmt.Sprintf("broker-%d", id) }
 
-func (w *world) newBroker(id int, properties map[string]string) *process {
+func (w *world) newBroker(id int) *process {
 	m := w.newMachine(brokerName(id))
 	all := []string{
 		fmt.Sprintf("broker.id=%d", id), "listeners=PLAINTEXT://" + m.addr + ":" + kafkaPort, "log.dirs=/data/a,/data/b",
 		"zookeeper.connect=" + w.zookeeper.addr + ":" + zookeeperPort,
 	}
-	for name, value := range properties {
+	for name, value := range w.setup.properties {
 		all = append(all, name+"="+value)
+	}
+	if rack := w.setup.rack(id); rack != "" {
+		all = append(all, "broker.rack="+rack)
 	}
 	slices.Sort(all)
 	return &process{machine: m, start: func(ctx context.Context, e env.Env, levels *node.Levels) (program, error) {

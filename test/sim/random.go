@@ -65,5 +65,12 @@ func (r *random) chance(percent int) bool { return r.n(100) < percent }
 // pick returns one of several.
 func pick[T any](r *random, of ...T) T { return of[r.n(len(of))] }
 
+// perm returns the numbers below n in random order.
+func (r *random) perm(n int) []int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.mu.rng.Perm(n)
+}
+
 // std returns a generator of its own for one purpose.
 func (r *random) std() *rand.Rand { return rand.New(rand.NewPCG(r.Uint64(), r.Uint64())) }

@@ -9,8 +9,11 @@ type setup struct {
 	producers       int
 	disasters       int
 	// minISR is min.insync.replicas; with 1 a power cut may take the only copy.
-	minISR     int
-	properties map[string]string
+	minISR int
+	// moves says that partitions are moved while all this goes on, racks that
+	// brokers and consumers are in racks.
+	moves, racks bool
+	properties   map[string]string
 }
 
 // choose draws a setup.
@@ -18,6 +21,7 @@ func (w *world) choose() setup {
 	s := setup{
 		brokers: pick(w.rng, 3, 3, 3, 4, 5), copies: 3, partitions: int32(1 + w.rng.n(4)), producers: 2 + w.rng.n(5),
 		disasters: 4 + w.rng.n(8), minISR: pick(w.rng, 2, 2, 2, 1),
+		moves: w.rng.chance(40), racks: w.rng.chance(30),
 	}
 	s.properties = map[string]string{
 		"zookeeper.session.timeout.ms":            pick(w.rng, "2000", "3000", "6000"),
@@ -48,5 +52,16 @@ func (w *world) choose() setup {
 		"log.flush.offset.checkpoint.interval.ms":       "5000",
 		"replica.high.watermark.checkpoint.interval.ms": pick(w.rng, "5000", "500"),
 	}
+	if s.racks {
+		s.properties["replica.selector.class"] = "org.apache.kafka.common.replica.RackAwareReplicaSelector"
+	}
 	return s
+}
+
+// rack is the rack of a broker or consumer.
+func (s setup) rack(n int) string {
+	if !s.racks {
+		return ""
+	}
+	return "rack-" + strconv.Itoa(n%3)
 }

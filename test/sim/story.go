@@ -12,23 +12,26 @@ func (w *world) run() {
 	go w.sched.run()
 	defer w.sched.stop()
 	w.setup = w.choose()
+	w.trace.add("%+v", w.setup)
 	w.zookeeper = w.newKeeper()
 	for id := range w.setup.brokers {
-		w.brokers = append(w.brokers, w.newBroker(id, w.setup.properties))
+		w.brokers = append(w.brokers, w.newBroker(id))
 	}
 	w.zookeeper.boot()
 	for _, b := range w.brokers {
 		b.boot()
 	}
-	look := w.newObserver()
+	look := w.newObserver("observer")
 	load := w.startLoad()
 	w.disasters(look)
 	w.heal()
 	load.drain()
-	found := w.settle(look)
-	w.checkOnline(look)
+	w.sleep(aftermath)
+	w.settle(look)
 	w.checkTopics(look)
 	load.commits.verify()
+	w.checkOnline(look)
+	found := w.settle(look)
 	look.close()
 	for _, b := range w.brokers {
 		b.stop()
@@ -60,14 +63,20 @@ func (w *world) settle(look *observer) (found []partition) {
 		if found, err = look.partitions(ctx); err != nil {
 			return err
 		}
-		return allInSync(found)
+		if err = allInSync(found); err != nil {
+			return err
+		}
+		return w.moving()
 	})
+	for _, p := range found {
+		w.trace.add("found %v", p)
+	}
 	return found
 }
 
 func allInSync(all []partition) error {
 	for _, p := range all {
-		if p.state.Leader < 0 || len(p.state.ISR) != len(p.replicas) {
+		if p.state.Leader < 0 || len(p.state.ISR) != len(p.replicas) || p.moving {
 			return fmt.Errorf("%v", p)
 		}
 	}

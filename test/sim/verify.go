@@ -113,7 +113,7 @@ func (w *world) checkDisks(found []partition) {
 		w.problem(err)
 	}
 	for id, b := range w.brokers {
-		stray, err := strays(int32(id), b.machine, found)
+		stray, err := w.strays(int32(id), b.machine, found)
 		if err != nil || len(stray) > 0 {
 			w.problem(fmt.Errorf("broker %d has directories of others: %v, %v", id, stray, err))
 		}
@@ -146,7 +146,7 @@ func (w *world) checkLeft() {
 
 // strays names the directories on a broker's disk that belong to no replica of
 // its own. What was about to be deleted when it stopped goes at the next start.
-func strays(id int32, m *machine, found []partition) ([]string, error) {
+func (w *world) strays(id int32, m *machine, found []partition) ([]string, error) {
 	var out []string
 	for _, dir := range logDirs {
 		files, err := m.disk.ReadDir(dir)
@@ -157,7 +157,8 @@ func strays(id int32, m *machine, found []partition) ([]string, error) {
 			own := slices.ContainsFunc(found, func(p partition) bool {
 				return slices.Contains(p.replicas, id) && f.Name() == fmt.Sprintf("%s-%d", p.topic, p.index)
 			})
-			if f.IsDir() && !own && !strings.HasSuffix(f.Name(), "-delete") {
+			moved := w.setup.moves && strings.HasPrefix(f.Name(), loadTopic+"-")
+			if f.IsDir() && !own && !moved && !strings.HasSuffix(f.Name(), "-delete") {
 				out = append(out, dir+"/"+f.Name())
 			}
 		}
