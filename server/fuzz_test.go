@@ -4,9 +4,8 @@ import (
 	"bytes"
 	"io"
 	"net"
-	"time"
-
 	"testing"
+	"time"
 
 	"github.com/gregor-mq/gregor/internal/env"
 	"github.com/gregor-mq/gregor/internal/run"

@@ -2,7 +2,9 @@ package arch
 
 import (
 	"go/ast"
+	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -82,6 +84,26 @@ func TestNoSleepInTests(t *testing.T) {
 			}
 			return true
 		})
+	}
+}
+
+// TestFuzzTestsHaveACorpus: what go test runs of a fuzz test are its seeds; some
+// lie beside it, where a fuzzer's finds go too.
+func TestFuzzTestsHaveACorpus(t *testing.T) {
+	for _, s := range sources(t) {
+		if !s.test && !s.outside {
+			continue
+		}
+		for _, d := range s.file.Decls {
+			fn, ok := d.(*ast.FuncDecl)
+			if !ok || fn.Recv != nil || !strings.HasPrefix(fn.Name.Name, "Fuzz") {
+				continue
+			}
+			dir := filepath.Join("..", "..", s.pkg, "testdata", "fuzz", fn.Name.Name)
+			if files, err := os.ReadDir(dir); err != nil || len(files) == 0 {
+				t.Errorf("%s: %s has no committed corpus in %s", s.at(fn), fn.Name.Name, dir)
+			}
+		}
 	}
 }
 
