@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"github.com/gregor-mq/gregor/test/port"
 )
 
 // Apache is Apache Kafka with its ZooKeeper: two processes.
@@ -44,15 +46,15 @@ func NewApache(jars, parent string) (*Apache, error) {
 		return nil, err
 	}
 	a := &Apache{broker: broker{dir: dir}}
-	port, err := freePort()
+	p, err := port.Free()
 	if err != nil {
 		return nil, err
 	}
-	zkPort, err := freePort()
+	zkPort, err := port.Free()
 	if err != nil {
 		return nil, err
 	}
-	a.addr, a.keeperAddr = fmt.Sprintf("127.0.0.1:%d", port), fmt.Sprintf("127.0.0.1:%d", zkPort)
+	a.addr, a.keeperAddr = port.Loopback(p), port.Loopback(zkPort)
 	zk, kafka := filepath.Join(dir, "zookeeper.properties"), filepath.Join(dir, "server.properties")
 	// Kafka's config/zookeeper.properties.
 	err = writeProperties(zk, "dataDir="+filepath.Join(dir, "zookeeper"), fmt.Sprintf("clientPort=%d", zkPort),

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/gregor-mq/gregor/bench/load"
+	"github.com/gregor-mq/gregor/test/port"
 )
 
 // ClusterSize is how many brokers a Cluster has.
@@ -93,11 +94,11 @@ func newCluster(title, parent string, argv func(dir, name, config string) []stri
 	}
 	c := &Cluster{name: title, dir: root}
 	prepare := func(b *broker, name string, lines func() []string) error {
-		port, err := freePort()
+		p, err := port.Free()
 		if err != nil {
 			return err
 		}
-		b.addr, b.dir = fmt.Sprintf("127.0.0.1:%d", port), filepath.Join(root, name)
+		b.addr, b.dir = port.Loopback(p), filepath.Join(root, name)
 		if err := os.Mkdir(b.dir, 0o755); err != nil {
 			return err
 		}

@@ -1,10 +1,11 @@
 package proc
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+
+	"github.com/gregor-mq/gregor/test/port"
 )
 
 // Gregor is a built gregor with its embedded keeper: one process.
@@ -25,21 +26,21 @@ func NewGregor(binary, parent string, debug bool) (*Gregor, error) {
 		return nil, err
 	}
 	g := &Gregor{broker: broker{dir: dir}}
-	port, err := freePort()
+	p, err := port.Free()
 	if err != nil {
 		return nil, err
 	}
-	g.addr = fmt.Sprintf("127.0.0.1:%d", port)
+	g.addr = port.Loopback(p)
 	lines := append(slices.Clone(samples),
 		"listeners=PLAINTEXT://"+g.addr,
 		"log.dirs="+filepath.Join(dir, "logs"),
 		"gregor.keeper.data.dir="+filepath.Join(dir, "keeper"),
 		"gregor.keeper.client.port=0")
 	if debug {
-		if port, err = freePort(); err != nil {
+		if p, err = port.Free(); err != nil {
 			return nil, err
 		}
-		g.debug = fmt.Sprintf("127.0.0.1:%d", port)
+		g.debug = port.Loopback(p)
 		lines = append(lines, "gregor.debug.pprof.address="+g.debug)
 	}
 	config := filepath.Join(dir, "server.properties")

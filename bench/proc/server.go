@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"time"
 
@@ -104,16 +103,6 @@ func Leaders(partitions int, topics ...string) func(ctx context.Context, addr st
 	return func(ctx context.Context, addr string) error {
 		return load.WaitLeaders(ctx, addr, partitions, topics...)
 	}
-}
-
-// freePort is a port of the loopback address that nobody listens on now.
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
 // writeProperties writes a properties file, lines in the order given.

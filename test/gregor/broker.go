@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gregor-mq/gregor/test/port"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -25,11 +24,6 @@ const (
 	startLimit = 30 * time.Second
 	// stopLimit bounds the wait for a clean end.
 	stopLimit = 30 * time.Second
-	// portTries is how often a random port is tried before giving up.
-	portTries = 100
-	// Ports are taken below the range that Linux gives to outgoing connections
-	// (32768 up), so that none of those takes one while a broker restarts.
-	lowestPort, highestPort = 20000, 32000
 )
 
 // Broker is one gregor process with its embedded keeper, or Apache Kafka with
@@ -76,7 +70,7 @@ func newBroker(dir string, properties map[string]string) (*Broker, error) {
 		return nil, err
 	}
 	b := &Broker{
-		Kafka: fmt.Sprintf("127.0.0.1:%d", ports[0]), ZooKeeper: fmt.Sprintf("127.0.0.1:%d", ports[1]), Dir: dir,
+		Kafka: port.Loopback(ports[0]), ZooKeeper: port.Loopback(ports[1]), Dir: dir,
 	}
 	all := map[string]string{
 		"broker.id":                                "0",
@@ -215,20 +209,12 @@ func (b *Broker) Restart(t testing.TB) {
 }
 
 func freePorts(n int) ([]int, error) {
-	var out []int
-	for range portTries {
-		port := lowestPort + rand.IntN(highestPort-lowestPort)
-		if slices.Contains(out, port) {
-			continue
-		}
-		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err != nil {
-			continue
-		}
-		l.Close()
-		if out = append(out, port); len(out) == n {
-			return out, nil
+	out := make([]int, n)
+	for i := range out {
+		var err error
+		if out[i], err = port.Free(); err != nil {
+			return nil, err
 		}
 	}
-	return nil, fmt.Errorf("no %d free ports within %d tries", n, portTries)
+	return out, nil
 }
