@@ -44,12 +44,11 @@ func TestChaos(t *testing.T) {
 			t.Logf("again: %s -first %d -rounds %d; that round alone: %s -first %d -rounds 1", again, *firstFlag, round-*firstFlag+1, again, round)
 		}
 	})
-	c.keeper.start()
-	for _, b := range c.brokers {
-		b.launch()
+	for _, m := range c.machines() {
+		m.launch()
 	}
-	for _, b := range c.brokers {
-		b.ready()
+	for _, m := range c.machines() {
+		m.ready()
 	}
 	l := begin(t, c.addresses(), rng)
 	defer l.stop()
@@ -111,6 +110,9 @@ func (c *cluster) round(l *load, number int, f fault, rng *rand.Rand) {
 	during := l.acked() - before
 	for _, at := range rng.Perm(len(blows)) {
 		blows[at].mend()
+	}
+	for _, m := range c.machines() {
+		m.ready()
 	}
 	mended := time.Now()
 	l.awaitAcks(c.t, 50)

@@ -143,13 +143,7 @@ func (c *cluster) write(folder, name string, properties map[string]string) strin
 
 func (c *cluster) machines() []*machine { return append([]*machine{c.keeper}, c.brokers...) }
 
-// start brings the process of a machine up.
-func (m *machine) start() {
-	m.t.Helper()
-	m.launch()
-	m.ready()
-}
-
+// launch starts the process of a machine, and ready waits until it serves.
 func (m *machine) launch() {
 	m.t.Helper()
 	m.lives = append(m.lives, gregor.RunUnder(m.t, m.enter(), scratch, m.args...))

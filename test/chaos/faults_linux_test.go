@@ -22,7 +22,7 @@ type fault struct {
 type blow struct {
 	says string        // what it does
 	hold time.Duration // how long it lasts
-	mend func()
+	mend func()        // undoes it; processes may still be starting
 }
 
 // faults are all there are.
@@ -91,7 +91,7 @@ func killBroker(c *cluster, rng *rand.Rand) blow {
 	m, who := c.victim(rng)
 	hold := pick(rng, 0, between(rng, 0, session), between(rng, session, 3*session))
 	m.kill()
-	return blow{fmt.Sprintf("kill -9 of %s, started again after %v", who, hold), hold, m.start}
+	return blow{fmt.Sprintf("kill -9 of %s, started again after %v", who, hold), hold, m.launch}
 }
 
 // killAll is kill -9 of all brokers: within a moment, or so slowly that the
@@ -111,9 +111,6 @@ func killAll(c *cluster, rng *rand.Rand) blow {
 		for _, at := range back {
 			c.brokers[at].launch()
 			linger(c.t.Context(), up)
-		}
-		for _, b := range c.brokers {
-			b.ready()
 		}
 	}}
 }
@@ -180,7 +177,7 @@ func fullDisk(c *cluster, rng *rand.Rand) blow {
 	return blow{fmt.Sprintf("disk %s of %s is full for %v, then %v", d.dir, who, hold, how), hold, func() {
 		must(c.t, d.empty())
 		m.end(how)
-		m.start()
+		m.launch()
 	}}
 }
 
@@ -193,7 +190,7 @@ func readOnlyDisk(c *cluster, rng *rand.Rand) blow {
 	return blow{fmt.Sprintf("disk %s of %s is read-only for %v, then %v", d.dir, who, hold, how), hold, func() {
 		m.end(how)
 		must(c.t, d.repair())
-		m.start()
+		m.launch()
 	}}
 }
 
@@ -220,5 +217,5 @@ func (m *machine) end(how syscall.Signal) {
 func killKeeper(c *cluster, rng *rand.Rand) blow {
 	hold := pick(rng, 0, between(rng, 0, session), between(rng, session, 3*session))
 	c.keeper.kill()
-	return blow{fmt.Sprintf("kill -9 of the keeper, started again after %v", hold), hold, c.keeper.start}
+	return blow{fmt.Sprintf("kill -9 of the keeper, started again after %v", hold), hold, c.keeper.launch}
 }
