@@ -15,20 +15,20 @@ import (
 // clusters are the workloads of three brokers, every partition on all of them.
 var clusters = []workload{
 	{name: "cluster-create", about: "2,000 partitions of 3 replicas, 3 brokers", cluster: clusterCreate, metrics: []metric{
-		{"create", "to create, until all brokers show all leaders", "s", ratioAtMost(1)},
+		{"create", "to create, until all brokers show all leaders", "s", ratioAtMost(1.0 / 5)},
 		{"cpu", "CPU of all brokers", "s", target{}},
 		{"keeper cpu", "CPU of the keeper or ZooKeeper", "s", target{}},
 	}},
 	{name: "cluster-failover", about: "the same, the controller's broker killed", cluster: clusterFailover, metrics: []metric{
-		{"failover", "from the new controller's election to its last new leader in another's Metadata", "s", ratioAtMost(1)},
+		{"failover", "from the new controller's election to its last new leader in another's Metadata", "s", ratioAtMost(1.0 / 5)},
 		{"detect", "from the kill to that election", "s", target{}},
 	}},
-	{name: "cluster-produce", about: "raw produce, 100 KB batches of 1 KB records, acks=all, 6 partitions of 3 replicas, 6 connections with 8 in flight", cluster: clusterProduce, metrics: byteMetrics(ratioAtMost(1), ratioAtLeast(1))},
+	{name: "cluster-produce", about: "raw produce, 100 KB batches of 1 KB records, acks=all, 6 partitions of 3 replicas, 6 connections with 8 in flight", cluster: clusterProduce, metrics: byteMetrics(ratioAtMost(1.0/4), ratioAtLeast(3))},
 	{name: "cluster-latency", about: "end to end through franz-go, 3 replicas, 1,000 records/s of 512 B", cluster: clusterLatency, metrics: latencyMetrics},
 	{name: "cluster-idle", about: "2,000 idle partitions of 3 replicas, 3 brokers", cluster: clusterIdle, metrics: []metric{
-		{"idle cpu", "CPU of all brokers", "% of a core", ratioAtMost(1)},
+		{"idle cpu", "CPU of all brokers", "% of a core", ratioAtMost(1.0 / 5)},
 		{"keeper cpu", "CPU of the keeper or ZooKeeper", "% of a core", target{}},
-		{"rss", "resident, each broker", "MB", ratioAtMost(1)},
+		{"rss", "resident, each broker", "MB", ratioAtMost(1.0 / 4)},
 	}},
 }
 
