@@ -182,26 +182,11 @@ func sameTopic(version int16, t *wire.FetchResponseFetchableTopicResponse, p *re
 
 // pointToLeader names the leader that a client should ask, and where it listens.
 func (b *Broker) pointToLeader(listener string, p *replica.FetchedPartition, out *wire.FetchResponsePartitionData, resp *wire.FetchResponse) {
-	image := b.Metadata.Image()
-	topic := image.Topic(p.Topic)
-	if topic == nil {
-		topic = image.TopicByID(p.TopicID)
-	}
-	if topic == nil {
-		return
-	}
-	part, ok := topic.Partition(p.Partition)
-	if !ok {
-		return
-	}
-	out.CurrentLeader.LeaderID, out.CurrentLeader.LeaderEpoch = part.Leader, part.LeaderEpoch
-	if slices.ContainsFunc(resp.NodeEndpoints, func(n wire.FetchResponseNodeEndpoint) bool { return n.NodeID == part.Leader }) {
-		return
-	}
-	if leader, ok := image.Broker(part.Leader); ok {
-		if e, ok := leader.Endpoint(listener); ok {
-			resp.NodeEndpoints = append(resp.NodeEndpoints, wire.FetchResponseNodeEndpoint{NodeID: leader.ID, Host: e.Host, Port: e.Port, Rack: leader.Rack})
-		}
+	leader := b.currentLeader(listener, p.Topic, p.TopicID, p.Partition)
+	out.CurrentLeader.LeaderID, out.CurrentLeader.LeaderEpoch = leader.id, leader.epoch
+	named := slices.ContainsFunc(resp.NodeEndpoints, func(n wire.FetchResponseNodeEndpoint) bool { return n.NodeID == leader.id })
+	if n := leader.node; n != nil && !named {
+		resp.NodeEndpoints = append(resp.NodeEndpoints, wire.FetchResponseNodeEndpoint{NodeID: leader.id, Host: n.Host, Port: n.Port, Rack: n.rack})
 	}
 }
 

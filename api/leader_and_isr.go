@@ -13,6 +13,9 @@ import (
 // controller tells a broker. Every version is accepted: the sender's
 // inter.broker.protocol.version alone decides which one comes.
 
+// leaderAndIsrByTopic is the first version that answers topic by topic.
+const leaderAndIsrByTopic = 5
+
 func (b *Broker) leaderAndIsr(c *context, req *wire.LeaderAndIsrRequest) {
 	// A new log is opened with its topic's settings, as Kafka does it.
 	var topics []string
@@ -25,7 +28,13 @@ func (b *Broker) leaderAndIsr(c *context, req *wire.LeaderAndIsrRequest) {
 	if len(topics) > 0 {
 		b.Refresh(topics)
 	}
-	c.Reply(b.Replicas.LeaderAndIsr(req))
+	resp := b.Replicas.LeaderAndIsr(req)
+	if c.version() < leaderAndIsrByTopic {
+		resp.Topics = nil
+	} else {
+		resp.PartitionErrors = nil
+	}
+	c.Reply(resp)
 }
 
 func (b *Broker) stopReplica(c *context, req *wire.StopReplicaRequest) {

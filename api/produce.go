@@ -2,6 +2,7 @@ package api
 
 import (
 	"errors"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -16,8 +17,13 @@ import (
 // acks=0 has no reply: an error then closes the connection, so that the client
 // asks for metadata again. The answer waits on no goroutine.
 
+// leaderInProduce is the first version that names the leader when it is not
+// this broker (KIP-951).
+const leaderInProduce = 10
+
 // production is one produce request in work.
 type production struct {
+	b    *Broker
 	c    *context
 	acks int16
 	resp *wire.ProduceResponse
@@ -25,7 +31,7 @@ type production struct {
 }
 
 func (b *Broker) produce(c *context, req *wire.ProduceRequest) {
-	p := &production{c: c, acks: req.Acks, resp: wire.NewProduceResponse()}
+	p := &production{b: b, c: c, acks: req.Acks, resp: wire.NewProduceResponse()}
 	refused, text := admit(req)
 	p.resp.Responses = make([]wire.ProduceResponseTopicResponse, len(req.TopicData))
 	total := 0
@@ -72,20 +78,27 @@ func (b *Broker) produceOne(p *production, req *wire.ProduceRequest, topic strin
 		Timeout: time.Duration(req.TimeoutMs) * time.Millisecond, Origin: producer.Client,
 	}, func(res replica.AppendResult) {
 		fillProduced(out, res)
-		if out.ErrorCode == wire.CodeNotLeaderOrFollower {
-			b.hintLeader(p.c.version(), topic, in.Index, out)
-		}
 		p.done()
 	})
 }
 
-func (b *Broker) hintLeader(version int16, topic string, partition int32, out *wire.ProduceResponsePartitionResponse) {
-	if version < 10 {
-		return
-	}
-	if t := b.Metadata.Image().Topic(topic); t != nil {
-		if part, ok := t.Partition(partition); ok {
-			out.CurrentLeader.LeaderID, out.CurrentLeader.LeaderEpoch = part.Leader, part.LeaderEpoch
+// pointToLeaders names the leaders of partitions that this broker does not
+// lead, and where they listen.
+func (p *production) pointToLeaders() {
+	listener := p.c.Peer().Listener
+	for i := range p.resp.Responses {
+		t := &p.resp.Responses[i]
+		for j := range t.PartitionResponses {
+			out := &t.PartitionResponses[j]
+			if out.ErrorCode != wire.CodeNotLeaderOrFollower {
+				continue
+			}
+			leader := p.b.currentLeader(listener, t.Name, wire.UUID{}, out.Index)
+			out.CurrentLeader.LeaderID, out.CurrentLeader.LeaderEpoch = leader.id, leader.epoch
+			named := slices.ContainsFunc(p.resp.NodeEndpoints, func(n wire.ProduceResponseNodeEndpoint) bool { return n.NodeID == leader.id })
+			if n := leader.node; n != nil && !named {
+				p.resp.NodeEndpoints = append(p.resp.NodeEndpoints, wire.ProduceResponseNodeEndpoint{NodeID: leader.id, Host: n.Host, Port: n.Port, Rack: n.rack})
+			}
 		}
 	}
 }
@@ -131,6 +144,9 @@ func (p *production) done() {
 		return
 	}
 	if p.acks != replica.AcksNone {
+		if p.c.version() >= leaderInProduce {
+			p.pointToLeaders()
+		}
 		p.c.Reply(p.resp)
 		return
 	}

@@ -193,6 +193,31 @@ func TestProduceIsTaken(t *testing.T) {
 	})
 }
 
+// Whoever asks the wrong broker is told whom to ask, and where that one listens.
+func TestProduceNamesTheLeader(t *testing.T) {
+	b := leads(t, nil, "a")
+	b.topic("b", 1, 1, 2)
+	f := func(v int16, nodes int, leaders ...int32) {
+		t.Helper()
+		req := produces("b", v2(t, record.Spec{}))
+		for p := range leaders[1:] {
+			req.TopicData[0].PartitionData = append(req.TopicData[0].PartitionData, wire.ProduceRequestPartitionData{
+				Index: int32(p + 1), Records: wire.Records{Bytes: v2(t, record.Spec{})}})
+		}
+		resp := ask[*wire.ProduceResponse](b, v, req)
+		for p, leader := range leaders {
+			if got := resp.Responses[0].PartitionResponses[p]; got.ErrorCode != wire.CodeNotLeaderOrFollower || got.CurrentLeader.LeaderID != leader {
+				t.Errorf("v%d partition %d: %+v", v, p, got)
+			}
+		}
+		if len(resp.NodeEndpoints) != nodes || nodes > 0 && (resp.NodeEndpoints[0].NodeID != 1 || resp.NodeEndpoints[0].Host != "one") {
+			t.Errorf("v%d: nodes %+v", v, resp.NodeEndpoints)
+		}
+	}
+	f(9, 0, -1, -1, -1)
+	f(10, 1, 1, 1, 2) // 2 does not listen where we do
+}
+
 // The admin client may write to internal topics.
 func TestAdminProducesToInternalTopics(t *testing.T) {
 	b := leads(t, nil, offsetsTopic)

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/gregor-mq/gregor/config"
 	"github.com/gregor-mq/gregor/wire"
 )
 
@@ -76,10 +77,14 @@ func brokersOf(req *wire.UpdateMetadataRequest) []Broker {
 	for _, l := range req.LiveBrokers {
 		b := Broker{ID: l.ID, Rack: l.Rack}
 		for _, e := range l.Endpoints {
+			p := config.SecurityProtocol(e.SecurityProtocol)
+			if e.Listener == "" && p >= config.Plaintext && p <= config.SASLSSL {
+				e.Listener = p.String() // before version 3 a listener was named by what it speaks
+			}
 			b.Endpoints = append(b.Endpoints, Endpoint{Listener: e.Listener, Host: e.Host, Port: e.Port, Protocol: e.SecurityProtocol})
 		}
 		if len(l.Endpoints) == 0 { // version 0 knows one plaintext endpoint
-			b.Endpoints = []Endpoint{{Listener: "PLAINTEXT", Host: l.V0Host, Port: l.V0Port}}
+			b.Endpoints = []Endpoint{{Listener: config.Plaintext.String(), Host: l.V0Host, Port: l.V0Port}}
 		}
 		out = append(out, b)
 	}

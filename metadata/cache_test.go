@@ -128,6 +128,24 @@ func TestOldVersionsListPartitionsOneByOne(t *testing.T) {
 	}
 }
 
+// Before version 3 a listener has no name of its own.
+func TestOldVersionsNameListenersByProtocol(t *testing.T) {
+	c := NewCache()
+	req := update("", wire.UUID{})
+	var endpoints []wire.UpdateMetadataRequestEndpoint
+	for p := range int16(5) {
+		endpoints = append(endpoints, wire.UpdateMetadataRequestEndpoint{Host: "h", Port: 9 + int32(p), SecurityProtocol: p})
+	}
+	req.LiveBrokers = []wire.UpdateMetadataRequestBroker{{ID: 1, Endpoints: endpoints}}
+	apply(t, c, req)
+	b, _ := c.Image().Broker(1)
+	for p, name := range []string{"PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL", ""} {
+		if e, ok := b.Endpoint(name); !ok || e.Port != 9+int32(p) {
+			t.Errorf("listener %q: %+v %v", name, e, ok)
+		}
+	}
+}
+
 func BenchmarkApplyOneOfManyTopics(b *testing.B) {
 	c := NewCache()
 	for i := range 5000 {

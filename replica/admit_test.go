@@ -34,13 +34,7 @@ func TestAFormerControllerIsRefused(t *testing.T) {
 		t.Helper()
 		resp := s.LeaderAndIsr(req)
 		want := wire.LeaderAndIsrResponsePartitionError{PartitionIndex: 0, ErrorCode: wire.CodeStaleControllerEpoch, TopicName: "t"}
-		var got []wire.LeaderAndIsrResponsePartitionError
-		if len(resp.Topics) > 0 {
-			got = resp.Topics[0].PartitionErrors
-		} else {
-			got = resp.PartitionErrors
-		}
-		if resp.ErrorCode != wire.CodeStaleControllerEpoch || !slices.Equal(got, []wire.LeaderAndIsrResponsePartitionError{want}) {
+		if resp.ErrorCode != wire.CodeStaleControllerEpoch || !slices.Equal(resp.PartitionErrors, []wire.LeaderAndIsrResponsePartitionError{want}) {
 			t.Errorf("%s: %+v", what, resp)
 		}
 	}

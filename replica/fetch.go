@@ -21,8 +21,8 @@ const (
 
 // FetchRequest is one Fetch, whatever its version said.
 type FetchRequest struct {
-	// ReplicaID is a broker's id, or consumer for one; lower ones see all that a
-	// broker sees, too, and are none (Kafka has them for debugging).
+	// ReplicaID is a broker's id, consumer or less for one (Kafka has -2 for
+	// debugging, which is the same to it here), or futureReplica.
 	ReplicaID int32
 	// Anywhere says that a follower may answer a consumer as well as the leader.
 	Anywhere bool
@@ -44,8 +44,12 @@ type FetchRequest struct {
 	Forgotten    []PartitionName
 }
 
-// consumer is the ReplicaID of consumers.
-const consumer int32 = -1
+// consumer is the ReplicaID of consumers, futureReplica that by which Kafka's
+// brokers copy from themselves: it sees all that a broker sees, at followers too.
+const (
+	consumer      int32 = -1
+	futureReplica int32 = -3
+)
 
 // PartitionName names a partition by topic name or, in a fetch by id, by id.
 type PartitionName struct {
@@ -187,7 +191,7 @@ func (f *fetch) minBytes() int { return min(f.req.MinBytes, f.req.MaxBytes) }
 
 func (r *FetchRequest) view() view {
 	switch {
-	case r.ReplicaID != consumer:
+	case r.ReplicaID >= 0 || r.ReplicaID == futureReplica:
 		return viewEnd
 	case r.Isolation == ReadCommitted:
 		return viewStable
@@ -321,7 +325,7 @@ func (f *fetch) readOne(e *entry, out *FetchedPartition, left int, minOne bool) 
 		more, out.Err = e.part.read(readRequest{
 			offset: e.want.Offset, maxBytes: min(left, e.want.MaxBytes), minOne: minOne,
 			leaderEpoch: e.want.LeaderEpoch, lastFetchedEpoch: e.want.LastFetchedEpoch, view: f.req.view(),
-			replica: f.req.ReplicaID, anywhere: f.req.Anywhere || f.req.ReplicaID < consumer, rack: f.req.Rack, listener: f.req.Listener,
+			replica: f.req.ReplicaID, anywhere: f.req.Anywhere || f.req.ReplicaID == futureReplica, rack: f.req.Rack, listener: f.req.Listener,
 			logStart: e.want.LogStart, entry: e, follower: f.set.follower,
 		}, out)
 		more = more && (!held || out.Diverging != nil)

@@ -170,12 +170,8 @@ func (s *stand) tell(id wire.UUID, states ...wire.LeaderAndIsrRequestPartitionSt
 	if resp.ErrorCode != wire.CodeNone {
 		s.t.Fatalf("LeaderAndIsr: %v", resp.ErrorCode)
 	}
-	errs := resp.PartitionErrors
-	if id != (wire.UUID{}) {
-		errs = resp.Topics[0].PartitionErrors
-	}
 	var codes []wire.Code
-	for _, e := range errs {
+	for _, e := range resp.PartitionErrors {
 		codes = append(codes, e.ErrorCode)
 	}
 	return codes

@@ -10,7 +10,8 @@ import (
 // LeaderAndIsr takes over what the controller decided, partition by partition.
 // An equal or lower leader epoch is answered STALE_CONTROLLER_EPOCH, which
 // controllers expect and bear. What is wrong with the request as a whole is the
-// answer for each partition too.
+// answer for each partition too. The response has all partitions in a row, and
+// those of TopicStates by topic as well: versions have the one or the other.
 func (m *Manager) LeaderAndIsr(req *wire.LeaderAndIsrRequest) *wire.LeaderAndIsrResponse {
 	resp := wire.NewLeaderAndIsrResponse()
 	m.control.Lock()
@@ -28,13 +29,9 @@ func (m *Manager) LeaderAndIsr(req *wire.LeaderAndIsrRequest) *wire.LeaderAndIsr
 			code := takeOver(t.TopicName, t.TopicID, &t.PartitionStates[j])
 			e := wire.LeaderAndIsrResponsePartitionError{TopicName: t.TopicName, PartitionIndex: t.PartitionStates[j].PartitionIndex, ErrorCode: code}
 			errs.PartitionErrors = append(errs.PartitionErrors, e)
-			if t.TopicID == (wire.UUID{}) {
-				resp.PartitionErrors = append(resp.PartitionErrors, e)
-			}
 		}
-		if t.TopicID != (wire.UUID{}) {
-			resp.Topics = append(resp.Topics, errs)
-		}
+		resp.PartitionErrors = append(resp.PartitionErrors, errs.PartitionErrors...)
+		resp.Topics = append(resp.Topics, errs)
 	}
 	for i := range req.UngroupedPartitionStates { // versions 0 and 1
 		s := &req.UngroupedPartitionStates[i]

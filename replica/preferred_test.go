@@ -115,6 +115,10 @@ func TestConsumersReadFromFollowers(t *testing.T) {
 		expect(t, "a broker", s.fetchBy(2, want("t", 0, 0)), "[t-0 NOT_LEADER_OR_FOLLOWER]")
 		debug := plain(want("t", 0, 0))
 		debug.ReplicaID = -2
+		expect(t, "a debugging consumer", show(s.now(debug)), "[t-0 NOT_LEADER_OR_FOLLOWER]")
+		debug.Anywhere = true
+		expect(t, "a debugging consumer of version 11", show(s.now(debug)), "[t-0 hw=1 lso=1 start=0 [0]]")
+		debug.ReplicaID, debug.Anywhere = futureReplica, false
 		expect(t, "who looks at everything", show(s.now(debug)), "[t-0 hw=1 lso=1 start=0 [0 1 2]]")
 		for replica, want := range map[int32]error{consumer: wire.CodeNotLeaderOrFollower, 2: wire.CodeNotLeaderOrFollower, -2: nil} {
 			found, err := s.ListOffset("t", 0, LatestTimestamp, ReadUncommitted, replica, AnyEpoch)
