@@ -2,69 +2,30 @@ package quota
 
 import (
 	"bytes"
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/gregor-mq/gregor/test/story"
 )
 
-var update = flag.Bool("update", false, "rewrite the stories in testdata")
-
-// TestStories runs the files in testdata: blocks of events, "----", and what
-// they have as effect. See story.line for the language.
+// TestStories runs the files in testdata. See teller.line for the language.
 func TestStories(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no stories: %v", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			want, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := tell(t, string(want))
-			if *update {
-				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			if got != string(want) {
-				t.Errorf("story differs; -update rewrites it. Got:\n%s", got)
-			}
-		})
-	}
-}
-
-func tell(t *testing.T, text string) string {
-	s := &story{t: t, now: time.UnixMilli(0), window: Window{11, time.Second}}
-	s.q = NewReplication(s.window)
-	var out bytes.Buffer
-	for i, block := range strings.Split(strings.TrimSpace(text), "\n\n") {
-		input, _, _ := strings.Cut(block, "\n----")
-		if i > 0 {
-			out.WriteString("\n")
-		}
-		out.WriteString(input + "\n----\n")
-		for line := range strings.SplitSeq(input, "\n") {
-			if strings.HasPrefix(line, "#") {
-				continue
-			}
+	story.Files(t, func(t *testing.T, text string) string {
+		s := &teller{t: t, now: time.UnixMilli(0), window: Window{11, time.Second}}
+		s.q = NewReplication(s.window)
+		return story.Lines(text, func(line string) string {
 			s.out.Reset()
 			s.line(strings.Fields(line))
-			out.Write(s.out.Bytes())
-		}
-	}
-	return out.String()
+			return s.out.String()
+		})
+	})
 }
 
-// story is one throttle of broker 1.
-type story struct {
+// teller is one throttle of broker 1.
+type teller struct {
 	t      *testing.T
 	now    time.Time
 	window Window
@@ -82,7 +43,7 @@ type story struct {
 //	sleep DURATION
 //	rate                    bytes per second, whether that is too much, and for how long
 //	wait                    sleep until more may pass
-func (s *story) line(words []string) {
+func (s *teller) line(words []string) {
 	switch words[0] {
 	case "window":
 		s.window = Window{int(s.number(words[1])), s.duration(words[2])}
@@ -116,7 +77,7 @@ func (s *story) line(words []string) {
 	}
 }
 
-func (s *story) number(text string) int64 {
+func (s *teller) number(text string) int64 {
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil {
 		s.t.Fatal(err)
@@ -124,7 +85,7 @@ func (s *story) number(text string) int64 {
 	return n
 }
 
-func (s *story) duration(text string) time.Duration {
+func (s *teller) duration(text string) time.Duration {
 	d, err := time.ParseDuration(text)
 	if err != nil {
 		s.t.Fatal(err)

@@ -2,10 +2,11 @@ package decide
 
 import (
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/gregor-mq/gregor/test/story"
 )
 
 // TestTransitionEffects tells what each transition of both machines writes and
@@ -27,19 +28,7 @@ func TestTransitionEffects(t *testing.T) {
 			}
 		}
 	}
-	const name = "testdata/effects.golden"
-	if *update {
-		if err := os.WriteFile(name, []byte(b.String()), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if b.String() != string(want) {
-		t.Errorf("effects differ (go test -update rewrites them):\n%s", firstDifference(string(want), b.String()))
-	}
+	story.Golden(t, "testdata/effects.golden", b.String())
 }
 
 func strategiesFor(from, to PartitionState) []strategy {

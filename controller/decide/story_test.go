@@ -2,89 +2,32 @@ package decide
 
 import (
 	"bytes"
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/gregor-mq/gregor/test/story"
 	"github.com/gregor-mq/gregor/wire"
 	"github.com/gregor-mq/gregor/zk"
 	"github.com/gregor-mq/gregor/znode"
 )
 
-var update = flag.Bool("update", false, "rewrite testdata")
-
-// TestStories runs testdata/*.txt. A story is a sequence of blocks: commands,
-// a line of four dashes, and all that the controller did about them.
+// TestStories runs the files in testdata. See world.command for the language.
 func TestStories(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatal("no stories", err)
-	}
-	for _, name := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(name), ".txt"), func(t *testing.T) {
-			want, err := os.ReadFile(name)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := retell(t, string(want))
-			if *update {
-				if err := os.WriteFile(name, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			} else if got != string(want) {
-				t.Errorf("story differs (go test -update rewrites it):\n%s", firstDifference(string(want), got))
-			}
-			if again := retell(t, string(want)); again != got {
-				t.Errorf("two runs differ:\n%s", firstDifference(got, again))
-			}
-		})
-	}
+	story.Files(t, retell)
 }
 
-func firstDifference(want, got string) string {
-	w, g := strings.Split(want, "\n"), strings.Split(got, "\n")
-	for i := range min(len(w), len(g)) {
-		if w[i] != g[i] {
-			return fmt.Sprintf("line %d\nwant %s\ngot  %s", i+1, w[i], g[i])
-		}
-	}
-	return fmt.Sprintf("want %d lines, got %d", len(w), len(g))
-}
-
-func retell(t *testing.T, story string) string {
+func retell(t *testing.T, text string) string {
 	w := &world{t: t, nodes: map[string]*node{}, watches: map[string]bool{}, now: time.UnixMilli(1_700_000_000_000)}
-	var out strings.Builder
-	var commands []string
-	inOutput := false
-	for line := range strings.Lines(story) {
-		line = strings.TrimRight(line, "\n")
-		switch {
-		case line == "----":
-			inOutput = true
-			out.WriteString("----\n")
-			for _, c := range commands {
-				w.command(strings.Fields(c))
-			}
-			out.WriteString(w.take())
-			commands = nil
-		case line == "":
-			inOutput = false
-			out.WriteString("\n")
-		case inOutput:
-		default:
-			if line[0] != '#' {
-				commands = append(commands, line)
-			}
-			out.WriteString(line + "\n")
+	return story.Blocks(text, func(commands []string) string {
+		for _, c := range commands {
+			w.command(strings.Fields(c))
 		}
-	}
-	return out.String()
+		return w.take()
+	})
 }
 
 type node struct {

@@ -2,9 +2,10 @@ package decide
 
 import (
 	"fmt"
-	"os"
 	"strings"
 	"testing"
+
+	"github.com/gregor-mq/gregor/test/story"
 )
 
 // TestTransitions draws both machines as tables: rows are where one comes from,
@@ -37,19 +38,7 @@ func TestTransitions(t *testing.T) {
 	for line := range strings.Lines(b.String()) {
 		got.WriteString(strings.TrimRight(line, " \n") + "\n")
 	}
-	const name = "testdata/transitions.golden"
-	if *update {
-		if err := os.WriteFile(name, []byte(got.String()), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got.String() != string(want) {
-		t.Errorf("transitions differ:\n%s", firstDifference(string(want), got.String()))
-	}
+	story.Golden(t, "testdata/transitions.golden", got.String())
 }
 
 // lone returns an active controller of one topic with one partition on broker 1.

@@ -326,7 +326,7 @@ func (k *monkey) compareWithReload(cfg Config) {
 
 func TestStepsDependOnNothingElse(t *testing.T) {
 	run := func() string {
-		s := newStory(t)
+		s := newTeller(t)
 		for _, line := range []string{
 			"config delay=0s", "auto on", "commit #1 g t:5=1 a:2=1 z:9=1 b:0=1 t:1=1",
 			"join #2 g client=a", "join #3 g client=b", "join #4 g client=c", "join #5 g member=a-u2", "fetch #6 g",

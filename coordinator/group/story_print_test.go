@@ -28,7 +28,7 @@ func printable(b []byte) string {
 }
 
 // record shows a record by decoding its bytes again.
-func (s *story) record(r Record) string {
+func (s *teller) record(r Record) string {
 	version, rest, err := wire.CutVersion(r.Key)
 	if err != nil {
 		s.t.Fatal(err)
@@ -70,7 +70,7 @@ func (s *story) record(r Record) string {
 		r.Value[1], o.offset, o.epoch, o.metadata, s.clock(o.committed), s.clock(o.expires))
 }
 
-func (s *story) body(b Body) string {
+func (s *teller) body(b Body) string {
 	switch b := b.(type) {
 	case JoinReply:
 		if b.Code != wire.CodeNone {

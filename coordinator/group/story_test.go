@@ -2,75 +2,34 @@ package group
 
 import (
 	"bytes"
-	"flag"
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/gregor-mq/gregor/test/story"
 	"github.com/gregor-mq/gregor/wire"
 )
 
-var update = flag.Bool("update", false, "rewrite the stories in testdata")
-
-// TestStories runs the files in testdata: blocks of events, "----", and the
-// effects they have. See story for the language.
+// TestStories runs the files in testdata. See teller for the language.
 func TestStories(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no stories: %v", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			want, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := runStory(t, string(want))
-			if *update {
-				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			if got != string(want) {
-				t.Errorf("story differs; -update rewrites it. Got:\n%s", got)
-			}
-		})
-	}
-}
-
-func runStory(t *testing.T, text string) string {
-	s := newStory(t)
-	var out bytes.Buffer
-	for block := range strings.SplitSeq(strings.TrimSpace(text), "\n\n") {
-		input, _, _ := strings.Cut(block, "\n----")
-		if out.Len() > 0 {
-			out.WriteByte('\n')
-		}
-		fmt.Fprintf(&out, "%s\n----\n", strings.TrimSpace(input))
-		for line := range strings.Lines(input) {
-			line = strings.TrimSpace(line)
-			if line == "" || line[0] == '#' {
-				continue
-			}
+	story.Files(t, func(t *testing.T, text string) string {
+		s := newTeller(t)
+		return story.Lines(text, func(line string) string {
 			s.out.Reset()
 			s.line(line)
-			out.Write(s.out.Bytes())
-		}
-	}
-	return out.String()
+			return s.out.String()
+		})
+	})
 }
 
-// story drives a machine as a shell does, with a clock that stands still until
+// teller drives a machine as a shell does, with a clock that stands still until
 // told and a log in memory. Lines are a verb, positional words and key=value
 // words; requests begin with their ticket.
-type story struct {
+type teller struct {
 	t     *testing.T
 	cfg   Config
 	m     *Machine
@@ -92,17 +51,17 @@ type storyRecord struct {
 
 var storyStart = time.UnixMilli(1_000_000_000_000)
 
-func newStory(t *testing.T) *story {
-	s := &story{t: t, cfg: DefaultConfig(), now: storyStart}
+func newTeller(t *testing.T) *teller {
+	s := &teller{t: t, cfg: DefaultConfig(), now: storyStart}
 	s.reset()
 	return s
 }
 
-func (s *story) reset() {
+func (s *teller) reset() {
 	s.m, s.wakes, s.open = New(s.cfg), map[string]time.Time{}, map[uint64]Write{}
 }
 
-func (s *story) line(line string) {
+func (s *teller) line(line string) {
 	words := strings.Fields(line)
 	s.words, s.args = nil, map[string]string{}
 	for _, w := range words[1:] {
@@ -138,7 +97,7 @@ func (s *story) line(line string) {
 	}
 }
 
-func (s *story) request(verb string) Event {
+func (s *teller) request(verb string) Event {
 	n, err := strconv.Atoi(strings.TrimPrefix(s.word(0), "#"))
 	if err != nil {
 		s.t.Fatalf("%s: %v", verb, err)
@@ -206,35 +165,35 @@ func (s *story) request(verb string) Event {
 	return nil
 }
 
-func (s *story) word(i int) string {
+func (s *teller) word(i int) string {
 	if i < len(s.words) {
 		return s.words[i]
 	}
 	return ""
 }
 
-func (s *story) or(key, otherwise string) string {
+func (s *teller) or(key, otherwise string) string {
 	if v, ok := s.args[key]; ok {
 		return v
 	}
 	return otherwise
 }
 
-func (s *story) opt(key string) *string {
+func (s *teller) opt(key string) *string {
 	if v, ok := s.args[key]; ok {
 		return &v
 	}
 	return nil
 }
 
-func (s *story) list(key string) []string {
+func (s *teller) list(key string) []string {
 	if v := s.args[key]; v != "" {
 		return strings.Split(v, ",")
 	}
 	return nil
 }
 
-func (s *story) duration(text string) time.Duration {
+func (s *teller) duration(text string) time.Duration {
 	d, err := time.ParseDuration(text)
 	if err != nil {
 		s.t.Fatal(err)
@@ -242,7 +201,7 @@ func (s *story) duration(text string) time.Duration {
 	return d
 }
 
-func (s *story) gen() int32 {
+func (s *teller) gen() int32 {
 	n, err := strconv.ParseInt(s.or("gen", "-1"), 10, 32)
 	if err != nil {
 		s.t.Fatal(err)
@@ -250,7 +209,7 @@ func (s *story) gen() int32 {
 	return int32(n)
 }
 
-func (s *story) producer() int64 {
+func (s *teller) producer() int64 {
 	n, err := strconv.ParseInt(s.or("producer", "-1"), 10, 64)
 	if err != nil {
 		s.t.Fatal(err)
@@ -260,7 +219,7 @@ func (s *story) producer() int64 {
 
 // protocols reads name:metadata,…; metadata of the form topics=a+b cannot be
 // given here, a consumer subscription is written @a+b.
-func (s *story) protocols() []Protocol {
+func (s *teller) protocols() []Protocol {
 	var out []Protocol
 	for p := range strings.SplitSeq(s.or("protocols", "range:x"), ",") {
 		if p == "" {
@@ -284,7 +243,7 @@ func subscription(topics ...string) []byte {
 }
 
 // partitions reads topic:partition words.
-func (s *story) partitions(from int) []TopicPartitions {
+func (s *teller) partitions(from int) []TopicPartitions {
 	var out []TopicPartitions
 	for _, t := range s.offsets(from) {
 		tp := TopicPartitions{Topic: t.Topic}
@@ -297,7 +256,7 @@ func (s *story) partitions(from int) []TopicPartitions {
 }
 
 // offsets reads topic:partition=offset[/metadata] words.
-func (s *story) offsets(from int) []CommitTopic {
+func (s *teller) offsets(from int) []CommitTopic {
 	var out []CommitTopic
 	for _, w := range s.words[min(from, len(s.words)):] {
 		key, value, _ := strings.Cut(w, "=")
@@ -314,7 +273,7 @@ func (s *story) offsets(from int) []CommitTopic {
 	return out
 }
 
-func (s *story) config() {
+func (s *teller) config() {
 	for k, v := range s.args {
 		n, _ := strconv.Atoi(v)
 		switch k {
@@ -334,7 +293,7 @@ func (s *story) config() {
 }
 
 // advance moves the clock, stopping at every wake on the way.
-func (s *story) advance(d time.Duration) {
+func (s *teller) advance(d time.Duration) {
 	end := s.now.Add(d)
 	for {
 		name, at := "", end
@@ -359,7 +318,7 @@ func (s *story) advance(d time.Duration) {
 	s.now = end
 }
 
-func (s *story) clock(ms int64) string {
+func (s *teller) clock(ms int64) string {
 	if ms == -1 {
 		return "@never"
 	}
@@ -367,7 +326,7 @@ func (s *story) clock(ms int64) string {
 }
 
 // done ends the oldest write under way, or the newest.
-func (s *story) done() {
+func (s *teller) done() {
 	ids := slices.Sorted(maps.Keys(s.open))
 	if len(ids) == 0 {
 		s.out.WriteString("no write is under way\n")
@@ -388,7 +347,7 @@ func (s *story) done() {
 	s.finish(id, code)
 }
 
-func (s *story) finish(id uint64, code wire.Code) {
+func (s *teller) finish(id uint64, code wire.Code) {
 	w := s.open[id]
 	delete(s.open, id)
 	base := int64(len(s.log))
@@ -402,7 +361,7 @@ func (s *story) finish(id uint64, code wire.Code) {
 
 // reload replays the log into a new machine, as a broker does that becomes
 // leader.
-func (s *story) reload() {
+func (s *teller) reload() {
 	s.reset()
 	for _, r := range s.log {
 		if r.marker {
@@ -415,7 +374,7 @@ func (s *story) reload() {
 }
 
 // replay adds a raw record to the log.
-func (s *story) replay() {
+func (s *teller) replay() {
 	var b [2][]byte
 	for i := range b {
 		text, err := strconv.Unquote(s.word(i))
@@ -429,7 +388,7 @@ func (s *story) replay() {
 	s.log = append(s.log, storyRecord{at: int64(len(s.log)), producer: s.producer(), Record: Record{b[0], b[1]}})
 }
 
-func (s *story) step(e Event) {
+func (s *teller) step(e Event) {
 	fx := s.m.Step(s.now, e)
 	for _, n := range fx.Notes {
 		fmt.Fprintf(&s.out, "note   %s: %s\n", n.Group, n.Text)

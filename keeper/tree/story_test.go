@@ -1,62 +1,28 @@
 package tree
 
 import (
-	"flag"
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/gregor-mq/gregor/test/story"
 	"github.com/gregor-mq/gregor/zk"
 )
 
-var update = flag.Bool("update", false, "rewrite the expected results in testdata")
-
-// TestStories runs testdata/*.txt: blocks of commands, a line "----", and what
-// they print. Every block goes on where the one before ended.
+// TestStories runs the files in testdata.
 func TestStories(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("stories: %v, %v", files, err)
-	}
-	for _, name := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(name), ".txt"), func(t *testing.T) { runStory(t, name) })
-	}
+	story.Files(t, func(t *testing.T, text string) string {
+		s := newTeller()
+		return story.Blocks(text, func(lines []string) string { return s.block(t, lines) })
+	})
 }
 
-func runStory(t *testing.T, name string) {
-	src, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := newStory()
-	var out strings.Builder
-	for block := range strings.SplitSeq(strings.TrimSpace(string(src)), "\n\n") {
-		input, want, _ := strings.Cut(block+"\n", "----\n")
-		if strings.HasPrefix(block, "#") && !strings.Contains(block, "----") {
-			out.WriteString(block + "\n\n")
-			continue
-		}
-		got := s.block(t, input)
-		if !*update && got != want {
-			t.Errorf("%s:\n%s----\n%s\nwant:\n%s", name, input, got, want)
-		}
-		out.WriteString(input + "----\n" + got + "\n")
-	}
-	if *update {
-		if err := os.WriteFile(name, []byte(strings.TrimRight(out.String(), "\n")+"\n"), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
-// story is a tree with a leader's preparer; every write is applied at once
+// teller is a tree with a leader's preparer; every write is applied at once
 // unless held.
-type story struct {
+type teller struct {
 	t    *Tree
 	p    *Preparer
 	zxid int64
@@ -67,26 +33,21 @@ type story struct {
 	opts Options
 }
 
-func newStory() *story {
-	s := &story{now: 1000, opts: Options{ExtendedTypes: true}}
+func newTeller() *teller {
+	s := &teller{now: 1000, opts: Options{ExtendedTypes: true}}
 	s.t = New(s.opts)
 	s.p = NewPreparer(s.t)
 	return s
 }
 
-func (s *story) block(t *testing.T, input string) string {
+func (s *teller) block(t *testing.T, lines []string) string {
 	s.out.Reset()
 	var multi []zk.Request
 	inMulti := false
 	var head command
-	for line := range strings.Lines(input) {
-		indented := strings.HasPrefix(line, "  ")
-		line = strings.TrimSpace(line)
-		if line == "" || line[0] == '#' {
-			continue
-		}
-		c := parseCommand(t, line)
-		if indented {
+	for _, line := range lines {
+		c := parseCommand(t, strings.TrimSpace(line))
+		if strings.HasPrefix(line, "  ") {
 			multi = append(multi, c.request(t))
 			continue
 		}
@@ -211,15 +172,15 @@ func (c command) request(t *testing.T) zk.Request {
 	return nil
 }
 
-func (s *story) printf(format string, args ...any) { fmt.Fprintf(&s.out, format+"\n", args...) }
+func (s *teller) printf(format string, args ...any) { fmt.Fprintf(&s.out, format+"\n", args...) }
 
-func (s *story) next() (zxid, now int64) {
+func (s *teller) next() (zxid, now int64) {
 	s.zxid++
 	s.now++
 	return s.zxid, s.now
 }
 
-func (s *story) command(t *testing.T, c command) {
+func (s *teller) command(t *testing.T, c command) {
 	switch c.verb {
 	case "session":
 		id, _ := strconv.ParseInt(c.arg, 0, 64)
@@ -256,13 +217,13 @@ func (s *story) command(t *testing.T, c command) {
 	}
 }
 
-func (s *story) write(c command, body zk.Request) {
+func (s *teller) write(c command, body zk.Request) {
 	z, now := s.next()
 	s.submit(s.p.Prepare(z, now, &Request{Session: c.int("s", 1), IDs: c.ids(), Body: body}))
 }
 
 // submit takes every transaction through its encoding.
-func (s *story) submit(x Txn) {
+func (s *teller) submit(x Txn) {
 	got, rest, err := DecodeTxn(AppendTxn(nil, &x))
 	if err != nil || len(rest) > 0 {
 		s.printf("encoding: %v, %d bytes left", err, len(rest))
@@ -277,7 +238,7 @@ func (s *story) submit(x Txn) {
 	s.apply(got)
 }
 
-func (s *story) apply(x Txn) {
+func (s *teller) apply(x Txn) {
 	var res Result
 	s.t.Apply(&x, &res)
 	s.p.Applied(&x)
@@ -306,7 +267,7 @@ func statLine(st zk.Stat) string {
 		st.EphemeralOwner, st.DataLength, st.NumChildren)
 }
 
-func (s *story) query(c command) {
+func (s *teller) query(c command) {
 	switch c.verb {
 	case "sessions":
 		for _, id := range s.t.Sessions() {
@@ -347,7 +308,7 @@ func (s *story) query(c command) {
 	}
 }
 
-func (s *story) reap(c command) {
+func (s *teller) reap(c command) {
 	for _, path := range s.t.Reapable(c.int("now", s.now), 100) {
 		x, err := s.p.DeleteContainer(s.zxid+1, s.now, path)
 		if err != nil {
@@ -360,7 +321,7 @@ func (s *story) reap(c command) {
 }
 
 // reload takes the tree through a snapshot and compares.
-func (s *story) reload(t *testing.T) {
+func (s *teller) reload(t *testing.T) {
 	before := dump(s.t)
 	got := load(t, s.opts, snapshot(s.t))
 	if after := dump(got); after != before {

@@ -1,13 +1,9 @@
 package follow
 
 import (
-	"bytes"
 	"context"
-	"flag"
 	"fmt"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,71 +16,40 @@ import (
 	"github.com/gregor-mq/gregor/internal/env"
 	"github.com/gregor-mq/gregor/internal/env/memnet"
 	"github.com/gregor-mq/gregor/internal/rpc"
+	"github.com/gregor-mq/gregor/test/story"
 	"github.com/gregor-mq/gregor/wire"
 )
 
-var update = flag.Bool("update", false, "rewrite the stories in testdata")
-
-// TestStories runs the files in testdata: blocks of commands, "----", and what
-// leaders heard, replicas did and the log said. See story.line for the language.
-// Time is virtual, connections are real ones in memory.
+// TestStories runs the files in testdata: what leaders heard, replicas did and
+// the log said. See teller.line for the language. Time is virtual, connections
+// are real ones in memory.
 func TestStories(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no stories: %v", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			want, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var got string
-			synctest.Test(t, func(t *testing.T) { got = runStory(t, string(want)) })
-			if *update {
-				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			if got != string(want) {
-				t.Errorf("story differs; -update rewrites it. Got:\n%s", got)
-			}
-		})
-	}
+	story.Files(t, func(t *testing.T, text string) (told string) {
+		synctest.Test(t, func(t *testing.T) { told = tell(t, text) })
+		return told
+	})
 }
 
-func runStory(t *testing.T, text string) string {
-	s := newStory(t)
+func tell(t *testing.T, text string) string {
+	s := newTeller(t)
 	defer s.end()
-	var out bytes.Buffer
-	for block := range strings.SplitSeq(strings.TrimSpace(text), "\n\n") {
-		input, _, _ := strings.Cut(block, "\n----")
-		if out.Len() > 0 {
-			out.WriteByte('\n')
+	return story.Lines(text, func(line string) string {
+		s.line(line)
+		synctest.Wait()
+		lines := s.journal.take()
+		if s.sorted {
+			slices.Sort(lines)
 		}
-		fmt.Fprintf(&out, "%s\n----\n", strings.TrimSpace(input))
-		for line := range strings.Lines(input) {
-			line = strings.TrimSpace(line)
-			if line == "" || line[0] == '#' {
-				continue
-			}
-			s.line(line)
-			synctest.Wait()
-			lines := s.journal.take()
-			if s.sorted {
-				slices.Sort(lines)
-			}
-			for _, l := range lines {
-				fmt.Fprintln(&out, l)
-			}
+		var out strings.Builder
+		for _, l := range lines {
+			fmt.Fprintln(&out, l)
 		}
-	}
-	return out.String()
+		return out.String()
+	})
 }
 
-// story is a broker's fetchers, its local logs and the brokers around it.
-type story struct {
+// teller is a broker's fetchers, its local logs and the brokers around it.
+type teller struct {
 	t        *testing.T
 	env      env.Env
 	cfg      Config
@@ -99,8 +64,8 @@ type story struct {
 	args     map[string]string
 }
 
-func newStory(t *testing.T) *story {
-	s := &story{t: t, env: env.Real(), journal: &journal{}, quota: &quota{}, locals: map[Partition]*local{}, leaders: map[int32]*leader{}}
+func newTeller(t *testing.T) *teller {
+	s := &teller{t: t, env: env.Real(), journal: &journal{}, quota: &quota{}, locals: map[Partition]*local{}, leaders: map[int32]*leader{}}
 	s.env.Net = memnet.New()
 	latest, err := config.ParseProtocolVersion("3.9")
 	if err != nil {
@@ -124,7 +89,7 @@ func newStory(t *testing.T) *story {
 	return s
 }
 
-func (s *story) end() {
+func (s *teller) end() {
 	if s.fetchers != nil {
 		s.fetchers.Stop()
 	}
@@ -135,7 +100,7 @@ func (s *story) end() {
 }
 
 // started returns the fetchers, which the first command that needs them starts.
-func (s *story) started() *Fetchers {
+func (s *teller) started() *Fetchers {
 	if s.fetchers == nil {
 		s.fetchers = New(s.cfg, s.env, slog.New(&logLines{journal: s.journal}))
 		s.fetchers.Start(s.t.Context())
@@ -143,7 +108,7 @@ func (s *story) started() *Fetchers {
 	return s.fetchers
 }
 
-func (s *story) line(line string) {
+func (s *teller) line(line string) {
 	words := strings.Fields(line)
 	s.words, s.args = nil, map[string]string{}
 	for _, w := range words[1:] {
@@ -179,14 +144,14 @@ func (s *story) line(line string) {
 	f()
 }
 
-func (s *story) word(i int) string {
+func (s *teller) word(i int) string {
 	if i >= len(s.words) {
 		s.t.Fatalf("word %d is missing behind %v", i, s.words)
 	}
 	return s.words[i]
 }
 
-func (s *story) number(text string) int64 {
+func (s *teller) number(text string) int64 {
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil {
 		s.t.Fatal(err)
@@ -194,7 +159,7 @@ func (s *story) number(text string) int64 {
 	return n
 }
 
-func (s *story) duration(text string) time.Duration {
+func (s *teller) duration(text string) time.Duration {
 	d, err := time.ParseDuration(text)
 	if err != nil {
 		s.t.Fatal(err)
@@ -202,7 +167,7 @@ func (s *story) duration(text string) time.Duration {
 	return d
 }
 
-func (s *story) name(text string) Partition {
+func (s *teller) name(text string) Partition {
 	topic, index, ok := strings.Cut(text, "-")
 	if !ok {
 		s.t.Fatalf("%q is no partition", text)
@@ -210,14 +175,14 @@ func (s *story) name(text string) Partition {
 	return Partition{topic, int32(s.number(index))}
 }
 
-func (s *story) names(text string) (out []Partition) {
+func (s *teller) names(text string) (out []Partition) {
 	for n := range strings.SplitSeq(text, ",") {
 		out = append(out, s.name(n))
 	}
 	return out
 }
 
-func (s *story) code(text string) wire.Code {
+func (s *teller) code(text string) wire.Code {
 	for c := wire.Code(-1); c < 128; c++ {
 		if c.Name() == text {
 			return c
@@ -227,10 +192,10 @@ func (s *story) code(text string) wire.Code {
 	return 0
 }
 
-func (s *story) broker(text string) int32 { return int32(s.number(strings.TrimPrefix(text, "b"))) }
+func (s *teller) broker(text string) int32 { return int32(s.number(strings.TrimPrefix(text, "b"))) }
 
 // leader returns a broker, which its first mention starts.
-func (s *story) leader(text string) *leader {
+func (s *teller) leader(text string) *leader {
 	id := s.broker(text)
 	if s.leaders[id] == nil {
 		at := fmt.Sprintf("127.0.0.1:%d", 9000+id)
@@ -241,7 +206,7 @@ func (s *story) leader(text string) *leader {
 }
 
 // up brings a broker back that went down, with what it leads, maybe elsewhere.
-func (s *story) up() {
+func (s *teller) up() {
 	old := s.leader(s.word(0))
 	id := s.broker(s.word(0))
 	at := old.ln.Addr().String()
@@ -254,7 +219,7 @@ func (s *story) up() {
 	s.leaders[id] = l
 }
 
-func (s *story) protocol() {
+func (s *teller) protocol() {
 	var err error
 	if s.cfg.Protocol, err = config.ParseProtocolVersion(s.word(0)); err != nil {
 		s.t.Fatal(err)
@@ -262,7 +227,7 @@ func (s *story) protocol() {
 }
 
 // history reads start=, hw= and log=1*3,2*1: three records of epoch 1, one of 2.
-func (s *story) history() history {
+func (s *teller) history() history {
 	var h history
 	if v := s.args["start"]; v != "" {
 		h.start = s.number(v)
@@ -282,7 +247,7 @@ func (s *story) history() history {
 	return h
 }
 
-func (s *story) id(topic string) wire.UUID {
+func (s *teller) id(topic string) wire.UUID {
 	if v := s.args["id"]; v != "" && v != "none" {
 		return wire.UUID{0: byte(s.number(v)), 1: topic[0]}
 	}
@@ -290,7 +255,7 @@ func (s *story) id(topic string) wire.UUID {
 }
 
 // leads makes a broker lead partitions, as if it always had.
-func (s *story) leads() {
+func (s *teller) leads() {
 	l := s.leader(s.word(0))
 	l.change(func() {
 		for _, name := range s.names(s.word(1)) {
@@ -301,7 +266,7 @@ func (s *story) leads() {
 }
 
 // append adds records to a leader's log: append b2 t-0 3*2 hw=5.
-func (s *story) append() {
+func (s *teller) append() {
 	l := s.leader(s.word(0))
 	l.change(func() {
 		led := l.logs[s.name(s.word(1))]
@@ -319,20 +284,20 @@ func (s *story) append() {
 	})
 }
 
-func (s *story) local() {
+func (s *teller) local() {
 	for _, name := range s.names(s.word(0)) {
 		s.locals[name] = &local{journal: s.journal, name: name, log: s.history(), old: len(s.words) > 1 && s.words[1] == "old"}
 	}
 }
 
-func (s *story) change(name string, f func(*local)) {
+func (s *teller) change(name string, f func(*local)) {
 	l := s.locals[s.name(name)]
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	f(l)
 }
 
-func (s *story) fail() {
+func (s *teller) fail() {
 	s.change(s.word(0), func(l *local) {
 		if v := s.args["after"]; v != "" {
 			l.failIn = int(s.number(v))
@@ -350,7 +315,7 @@ func (s *story) fail() {
 
 // replica returns the local log as it is followed in a leader epoch: that of an
 // older epoch is revoked.
-func (s *story) replica(name Partition, epoch string) *local {
+func (s *teller) replica(name Partition, epoch string) *local {
 	r := s.locals[name]
 	if r == nil {
 		r = &local{journal: s.journal, name: name}
@@ -367,7 +332,7 @@ func (s *story) replica(name Partition, epoch string) *local {
 	return r
 }
 
-func (s *story) follow() {
+func (s *teller) follow() {
 	var list []Assignment
 	for _, name := range s.names(s.word(0)) {
 		r := s.replica(name, s.args["epoch"])
@@ -380,7 +345,7 @@ func (s *story) follow() {
 	s.started().Follow(list)
 }
 
-func (s *story) unfollow() { s.started().Unfollow(s.names(s.word(0))) }
+func (s *teller) unfollow() { s.started().Unfollow(s.names(s.word(0))) }
 
 // quota is a Throttle.
 type quota struct {

@@ -2,71 +2,32 @@ package isr
 
 import (
 	"bytes"
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/gregor-mq/gregor/test/story"
 	"github.com/gregor-mq/gregor/wire"
 )
 
-var update = flag.Bool("update", false, "rewrite the stories in testdata")
-
-// TestStories runs the files in testdata: blocks of events, "----", and what
-// they have as effect. See story.line for the language.
+// TestStories runs the files in testdata. See teller.line for the language.
 func TestStories(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no stories: %v", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			want, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := tell(t, string(want))
-			if *update {
-				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			if got != string(want) {
-				t.Errorf("story differs; -update rewrites it. Got:\n%s", got)
-			}
+	story.Files(t, func(t *testing.T, text string) string {
+		s := newTeller(t)
+		return story.Lines(text, func(line string) string {
+			s.out.Reset()
+			s.line(line)
+			return s.out.String()
 		})
-	}
+	})
 }
 
-func tell(t *testing.T, text string) string {
-	s := newStory(t)
-	var out bytes.Buffer
-	for block := range strings.SplitSeq(strings.TrimSpace(text), "\n\n") {
-		input, _, _ := strings.Cut(block, "\n----")
-		if out.Len() > 0 {
-			out.WriteByte('\n')
-		}
-		fmt.Fprintf(&out, "%s\n----\n", strings.TrimSpace(input))
-		for line := range strings.Lines(input) {
-			if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
-				s.out.Reset()
-				s.line(line)
-				out.Write(s.out.Bytes())
-			}
-		}
-	}
-	return out.String()
-}
-
-// story is a leader with a log in memory: broker 1 of a cluster in which all
+// teller is a leader with a log in memory: broker 1 of a cluster in which all
 // named brokers live, replica.lag.time.max.ms 30 s.
-type story struct {
+type teller struct {
 	t      *testing.T
 	cfg    Config
 	s      *State
@@ -80,8 +41,8 @@ type story struct {
 	out    bytes.Buffer
 }
 
-func newStory(t *testing.T) *story {
-	s := &story{t: t, pulses: map[int32]*Pulse{}}
+func newTeller(t *testing.T) *teller {
+	s := &teller{t: t, pulses: map[int32]*Pulse{}}
 	s.cfg = Config{Self: 1, MaxLag: 30 * time.Second, Alive: func(id int32) bool { return !slices.Contains(s.dead, id) }}
 	s.s, s.min = New(&s.cfg), 1
 	return s
@@ -101,7 +62,7 @@ func newStory(t *testing.T) *story {
 //	die BROKER, live BROKER        as far as this broker knows
 //	answer CODE [isr=.. v=..]      the controller's, to the last proposal
 //	show                           the state
-func (s *story) line(line string) {
+func (s *teller) line(line string) {
 	words := strings.Fields(line)
 	s.args = map[string]string{}
 	for _, w := range words[1:] {
@@ -149,7 +110,7 @@ func (s *story) line(line string) {
 	}
 }
 
-func (s *story) fetch(id int32) {
+func (s *teller) fetch(id int32) {
 	f := Fetch{Broker: id, Offset: s.number(s.args["at"]), LeaderEnd: s.marks.End}
 	if start, ok := s.args["start"]; ok {
 		f.LogStart = s.number(start)
@@ -164,7 +125,7 @@ func (s *story) fetch(id int32) {
 	s.effects(s.s.Fetched(s.now, f, s.marks))
 }
 
-func (s *story) answer(code string) {
+func (s *teller) answer(code string) {
 	v := Verdict{LeaderEpoch: s.sent.LeaderEpoch, PartitionEpoch: s.sent.PartitionEpoch + 1, ISR: s.sent.ISR}
 	for c := wire.Code(-1); c < 128; c++ {
 		if c.Name() == code {
@@ -190,7 +151,7 @@ func (s *story) answer(code string) {
 	s.effects(e)
 }
 
-func (s *story) effects(e Effects) {
+func (s *teller) effects(e Effects) {
 	if e.Watermark >= 0 {
 		s.marks.High = e.Watermark
 		fmt.Fprintf(&s.out, "watermark %d\n", e.Watermark)
@@ -201,7 +162,7 @@ func (s *story) effects(e Effects) {
 	}
 }
 
-func (s *story) show() {
+func (s *teller) show() {
 	fmt.Fprintf(&s.out, "end=%d high=%d isr=%s v=%d low=%d", s.marks.End, s.marks.High, list(s.s.ISR()), s.s.PartitionEpoch(), s.s.LowWatermark(s.marks.High))
 	if s.s.Pending() != nil {
 		fmt.Fprint(&s.out, " pending")
@@ -216,7 +177,7 @@ func (s *story) show() {
 	}
 }
 
-func (s *story) number(text string) int64 {
+func (s *teller) number(text string) int64 {
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil {
 		s.t.Fatal(err)
@@ -224,7 +185,7 @@ func (s *story) number(text string) int64 {
 	return n
 }
 
-func (s *story) brokers(key string) []int32 {
+func (s *teller) brokers(key string) []int32 {
 	var out []int32
 	for _, w := range strings.Split(s.args[key], ",") {
 		out = append(out, int32(s.number(w)))

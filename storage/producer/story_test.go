@@ -1,21 +1,16 @@
 package producer
 
 import (
-	"bytes"
 	"errors"
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/gregor-mq/gregor/test/story"
 )
 
-var update = flag.Bool("update", false, "rewrite testdata")
-
-// TestStories plays testdata/*.txt: blank-separated stories, each an input and,
-// below ----, what it gives. Inputs:
+// TestStories runs the files in testdata. Inputs:
 //
 //	append pid=1 epoch=0 seq=0 n=3 [txn] [coordinator|replica] [guard=1] [verify]
 //	commit|abort pid=1 epoch=0 [coordinator-epoch=2] [replica]
@@ -24,43 +19,10 @@ var update = flag.Bool("update", false, "rewrite testdata")
 //
 // Offsets and timestamps count up by themselves.
 func TestStories(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatal(files, err)
-	}
-	for _, name := range files {
-		t.Run(filepath.Base(name), func(t *testing.T) { playFile(t, name) })
-	}
-}
-
-func playFile(t *testing.T, name string) {
-	src, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &player{s: NewState(), now: 1000}
-	var out bytes.Buffer
-	for i, step := range strings.Split(strings.TrimSpace(string(src)), "\n\n") {
-		input, _, _ := strings.Cut(step, "\n----")
-		if i > 0 {
-			out.WriteString("\n")
-		}
-		fmt.Fprintf(&out, "%s\n----\n", input)
-		for line := range strings.Lines(input) {
-			if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
-				out.WriteString(p.play(t, line) + "\n")
-			}
-		}
-	}
-	if *update {
-		if err := os.WriteFile(name, out.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	if out.String() != string(src) {
-		t.Errorf("%s: got\n%s", name, out.String())
-	}
+	story.Files(t, func(t *testing.T, text string) string {
+		p := &player{s: NewState(), now: 1000}
+		return story.Lines(text, func(line string) string { return p.play(t, line) + "\n" })
+	})
 }
 
 type player struct {
