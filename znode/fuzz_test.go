@@ -66,6 +66,9 @@ func FuzzPaths(f *testing.F) {
 	f.Add("/brokers/topics/t/partitions/0/state", "h1:1,[::1]:2/chroot")
 	f.Fuzz(func(t *testing.T, path, name string) {
 		n := ParsePath(path)
+		if d := Describe(path, []byte(name)); n.Kind != Unknown && d.What == "" || d.Fault != nil && d.Facts != nil {
+			t.Fatalf("%q with %q is described as %+v", path, name, d)
+		}
 		switch n.Kind {
 		case EntityConfigNode:
 			if again := ParsePath(EntityConfigPath(n.Entity)); !reflect.DeepEqual(n, again) {
