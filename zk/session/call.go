@@ -8,6 +8,7 @@ import (
 	"math"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/gregor-mq/gregor/zk"
 )
@@ -33,6 +34,8 @@ type call struct {
 	done func(Response)
 	// slot is whether the call holds a token of Session.slots.
 	slot bool
+	// queued is when the request was accepted: the server gets it later.
+	queued time.Time
 }
 
 // Send queues a request behind those sent before and returns; it waits while
@@ -87,6 +90,7 @@ func (s *Session) enqueueLocked(c *call) error {
 	}
 	s.mu.xid++
 	s.mu.out = out
+	c.queued = s.env.Clock.Now()
 	s.mu.inflight = append(s.mu.inflight, c)
 	s.wakeLocked()
 	return nil

@@ -79,8 +79,8 @@ type link struct {
 	conn net.Conn
 	r    *bufio.Reader
 	resp zk.ConnectResponse
-	// made is when the server accepted the session.
-	made time.Time
+	// asked is when the server was asked for the session, made when it accepted.
+	asked, made time.Time
 }
 
 // connect tries servers until one accepts the session. Every round through all
@@ -158,6 +158,7 @@ func (s *Session) dial(ctx context.Context) (conn net.Conn, server string, err e
 // the server's word that the session is gone.
 func (s *Session) handshake(l *link) error {
 	req := s.connectRequest()
+	l.asked = s.env.Clock.Now()
 	if _, err := l.conn.Write(zk.AppendFrame(nil, &req)); err != nil {
 		return fmt.Errorf("send connect request: %w", err)
 	}

@@ -59,6 +59,7 @@ func (s *Session) established(l *link) error {
 	s.mu.id, s.mu.password = l.resp.SessionID, slices.Clone(l.resp.Password)
 	s.mu.attachable = s.mu.attachable || !l.resp.ReadOnly
 	s.mu.timeout = time.Duration(l.resp.Timeout) * time.Millisecond
+	s.mu.heardOf, s.mu.pings = l.asked, nil
 	s.mu.Unlock()
 
 	st := zk.StateSyncConnected
@@ -102,6 +103,7 @@ func (s *Session) write(ctx context.Context, l *link, heard *atomic.Int64) error
 		buf = s.takeOut(buf)
 		if len(buf) == 0 && now.Sub(sent) >= pingEvery {
 			buf = append(buf, ping...)
+			s.pinged(now)
 		}
 		if len(buf) > 0 {
 			if err := l.conn.SetWriteDeadline(now.Add(dieAfter)); err != nil {
@@ -167,7 +169,10 @@ func (s *Session) handle(frame []byte) error {
 		return fmt.Errorf("reply header: %w", d.Err())
 	}
 	switch h.Xid {
-	case zk.XidPing, zk.XidSetWatches:
+	case zk.XidPing:
+		s.pingAnswered()
+		return nil
+	case zk.XidSetWatches:
 		return nil
 	case zk.XidAuth:
 		return s.authAnswered(h.Err)
@@ -231,6 +236,7 @@ func (s *Session) landed(c *call, h zk.ReplyHeader) {
 	defer s.mu.Unlock()
 	s.mu.inflight[0] = nil
 	s.mu.inflight = s.mu.inflight[1:]
+	s.heardOfLocked(c.queued)
 	s.mu.lastZxid = max(s.mu.lastZxid, h.Zxid)
 	s.mu.watches.replied(c.req, h.Err)
 }

@@ -58,6 +58,10 @@ type Session struct {
 		timeout    time.Duration
 		lastZxid   int64
 		xid        int32
+		// heardOf is when the newest request that was answered left, or before.
+		heardOf time.Time
+		// pings are when the pings left that wait for an answer.
+		pings []time.Time
 
 		auth    []AuthInfo
 		watches watches
