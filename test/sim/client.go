@@ -25,6 +25,7 @@ type client struct {
 	host  *machine
 	conns map[string]*rpc.Client
 	image *wire.MetadataResponse // what it knows, nil at first
+	asked time.Time              // when it tried to learn that
 }
 
 func (w *world) newClient(name string) *client {
@@ -69,6 +70,7 @@ func (c *client) close() {
 
 // refresh asks a broker, any one, for its picture of the cluster.
 func (c *client) refresh(ctx context.Context) error {
+	c.asked = c.env.Clock.Now()
 	addresses := c.addresses()
 	address := addresses[c.rng.n(len(addresses))]
 	resp, err := c.metadata(ctx, address)
@@ -77,6 +79,13 @@ func (c *client) refresh(ctx context.Context) error {
 	}
 	return err
 }
+
+// maxAge is metadata.max.age.ms: a broker that does not know that it leads no
+// more may answer for ever, and say nothing new.
+const maxAge = 5 * time.Second
+
+// old reports whether the picture must be renewed.
+func (c *client) old() bool { return c.env.Clock.Now().Sub(c.asked) > maxAge }
 
 func (c *client) metadata(ctx context.Context, address string) (*wire.MetadataResponse, error) {
 	req := wire.NewMetadataRequest()

@@ -30,6 +30,10 @@ func (c *consumer) at() int64 { return c.done.Load() }
 func (c *consumer) run(ctx context.Context) {
 	defer c.close()
 	for ctx.Err() == nil {
+		if c.old() {
+			c.near = ""
+			_ = c.refresh(ctx) // what is known will do
+		}
 		n, err := c.poll(ctx)
 		switch {
 		case ctx.Err() != nil:

@@ -81,6 +81,9 @@ func (p *producer) send(ctx context.Context, values []check.Value) (int64, bool)
 		return 0, false
 	}
 	for {
+		if p.old() {
+			_ = p.refresh(ctx) // what is known will do
+		}
 		out, err := p.once(ctx, batch)
 		switch {
 		case err == nil && out.ErrorCode == wire.CodeNone:
