@@ -85,11 +85,18 @@ func TestABrokerThatDiesIsStartedAgain(t *testing.T) {
 }
 
 func TestStartGivesUp(t *testing.T) {
-	b, up := script(t, `echo cannot; exit 3`)
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	b, up := script(t, `echo cannot; touch up; exit 3`)
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	_, err := b.Start(ctx, until(up))
-	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "cannot") {
+	_, err := b.Start(ctx, func(ctx context.Context, addr string) error {
+		if err := until(up)(ctx, addr); err != nil {
+			return err
+		}
+		cancel()
+		<-ctx.Done()
+		return ctx.Err()
+	})
+	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "cannot") {
 		t.Errorf("%v", err)
 	}
 	b.launch = func() (*process, error) { return start(b.dir, "absent", nil, filepath.Join(b.dir, "absent")) }
