@@ -8,10 +8,11 @@ import (
 	"github.com/gregor-mq/gregor/znode"
 )
 
-// message is a control request in a version.
+// message is a control request in a version, and the channel it leaves through.
 type message struct {
 	body    wire.Body
 	version int16
+	channel decide.Channel
 }
 
 // protocolIDs are Kafka's numbers of the security protocols.
@@ -20,13 +21,16 @@ var protocolIDs = map[string]int16{"PLAINTEXT": 0, "SSL": 1, "SASL_PLAINTEXT": 2
 // messages turns a machine's request into what goes over the wire: one message,
 // or two for a StopReplica older than version 3, which deletes all or none.
 func (v versions) messages(s decide.Send, listener string) []message {
+	through := func(controllerEpoch int32) decide.Channel {
+		return decide.Channel{Broker: s.Broker, BrokerEpoch: s.BrokerEpoch, ControllerEpoch: controllerEpoch}
+	}
 	switch r := s.Request.(type) {
 	case *decide.LeaderAndISR:
-		return []message{{leaderAndISR(r, s.BrokerEpoch, v.leaderAndISR, listener), v.leaderAndISR}}
+		return []message{{leaderAndISR(r, s.BrokerEpoch, v.leaderAndISR, listener), v.leaderAndISR, through(r.ControllerEpoch)}}
 	case *decide.UpdateMetadata:
-		return []message{{updateMetadata(r, s.BrokerEpoch, v.updateMetadata), v.updateMetadata}}
+		return []message{{updateMetadata(r, s.BrokerEpoch, v.updateMetadata), v.updateMetadata, through(r.ControllerEpoch)}}
 	case *decide.StopReplica:
-		return stopReplica(r, s.BrokerEpoch, v.stopReplica)
+		return stopReplica(r, through(r.ControllerEpoch), v.stopReplica)
 	}
 	return nil
 }
@@ -112,14 +116,14 @@ func liveBroker(b decide.Broker, version int16) wire.UpdateMetadataRequestBroker
 	return out
 }
 
-func stopReplica(r *decide.StopReplica, epoch int64, version int16) []message {
+func stopReplica(r *decide.StopReplica, to decide.Channel, version int16) []message {
 	if version >= 3 {
-		return []message{{stopReplicaNew(r, epoch), version}}
+		return []message{{stopReplicaNew(r, to.BrokerEpoch), version, to}}
 	}
 	var out []message
 	for _, del := range []bool{true, false} {
 		req := wire.NewStopReplicaRequest()
-		req.ControllerID, req.ControllerEpoch, req.BrokerEpoch, req.DeletePartitions = r.ControllerID, r.ControllerEpoch, epoch, del
+		req.ControllerID, req.ControllerEpoch, req.BrokerEpoch, req.DeletePartitions = r.ControllerID, r.ControllerEpoch, to.BrokerEpoch, del
 		for _, p := range r.Partitions {
 			switch n := len(req.Topics); {
 			case p.Delete != del:
@@ -133,7 +137,7 @@ func stopReplica(r *decide.StopReplica, epoch int64, version int16) []message {
 			}
 		}
 		if len(req.Topics)+len(req.UngroupedPartitions) > 0 {
-			out = append(out, message{req, version})
+			out = append(out, message{req, version, to})
 		}
 	}
 	return out
@@ -157,21 +161,21 @@ func stopReplicaNew(r *decide.StopReplica, epoch int64) *wire.StopReplicaRequest
 }
 
 // event turns a broker's answer into the machine's event.
-func (m message) event(broker int32, answer wire.Body) decide.Event {
+func (m message) event(answer wire.Body) decide.Event {
 	switch a := answer.(type) {
 	case *wire.LeaderAndIsrResponse:
-		return leaderAndISRDone(broker, m.body.(*wire.LeaderAndIsrRequest), a)
+		return leaderAndISRDone(m.channel, m.body.(*wire.LeaderAndIsrRequest), a)
 	case *wire.UpdateMetadataResponse:
-		return decide.UpdateMetadataDone{Broker: broker, Err: a.ErrorCode}
+		return decide.UpdateMetadataDone{Channel: m.channel, Err: a.ErrorCode}
 	case *wire.StopReplicaResponse:
-		return stopReplicaDone(broker, m.body.(*wire.StopReplicaRequest), a)
+		return stopReplicaDone(m.channel, m.body.(*wire.StopReplicaRequest), a)
 	}
 	return nil
 }
 
 // leaderAndISRDone finds the names that answers from version 5 on leave out.
-func leaderAndISRDone(broker int32, req *wire.LeaderAndIsrRequest, a *wire.LeaderAndIsrResponse) decide.Event {
-	ev := decide.LeaderAndISRDone{Broker: broker, Err: a.ErrorCode}
+func leaderAndISRDone(from decide.Channel, req *wire.LeaderAndIsrRequest, a *wire.LeaderAndIsrResponse) decide.Event {
+	ev := decide.LeaderAndISRDone{Channel: from, Err: a.ErrorCode}
 	for _, e := range a.PartitionErrors {
 		ev.Partitions = append(ev.Partitions, code(e.TopicName, e.PartitionIndex, e.ErrorCode))
 	}
@@ -193,8 +197,8 @@ func code(topic string, partition int32, c wire.Code) decide.PartitionCode {
 
 // stopReplicaDone keeps the partitions that were to be deleted. What the broker
 // does not mention failed with the request as a whole, or not at all.
-func stopReplicaDone(broker int32, req *wire.StopReplicaRequest, a *wire.StopReplicaResponse) decide.Event {
-	ev := decide.StopReplicaDone{Broker: broker, Err: a.ErrorCode}
+func stopReplicaDone(from decide.Channel, req *wire.StopReplicaRequest, a *wire.StopReplicaResponse) decide.Event {
+	ev := decide.StopReplicaDone{Channel: from, Err: a.ErrorCode}
 	said := map[decide.TopicPartition]wire.Code{}
 	for _, e := range a.PartitionErrors {
 		said[decide.TopicPartition{Topic: e.TopicName, Partition: e.PartitionIndex}] = e.ErrorCode

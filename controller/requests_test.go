@@ -135,26 +135,27 @@ func TestNewestMessages(t *testing.T) {
 }
 
 func TestAnswersBecomeEvents(t *testing.T) {
-	lead := message{&wire.LeaderAndIsrRequest{TopicStates: []wire.LeaderAndIsrRequestTopicState{{TopicName: "a", TopicID: id1}}}, 7}
-	ev := lead.event(5, &wire.LeaderAndIsrResponse{Topics: []wire.LeaderAndIsrResponseTopicError{{
+	channel := decide.Channel{Broker: 5, BrokerEpoch: 1, ControllerEpoch: 3}
+	lead := message{&wire.LeaderAndIsrRequest{TopicStates: []wire.LeaderAndIsrRequestTopicState{{TopicName: "a", TopicID: id1}}}, 7, channel}
+	ev := lead.event(&wire.LeaderAndIsrResponse{Topics: []wire.LeaderAndIsrResponseTopicError{{
 		TopicID: id1, PartitionErrors: []wire.LeaderAndIsrResponsePartitionError{{PartitionIndex: 1, ErrorCode: wire.CodeKafkaStorageError}},
 	}}}).(decide.LeaderAndISRDone)
-	if ev.Broker != 5 || len(ev.Partitions) != 1 || ev.Partitions[0] != code("a", 1, wire.CodeKafkaStorageError) {
+	if ev.Channel != channel || len(ev.Partitions) != 1 || ev.Partitions[0] != code("a", 1, wire.CodeKafkaStorageError) {
 		t.Errorf("LeaderAndIsr: %+v", ev)
 	}
-	ev = lead.event(5, &wire.LeaderAndIsrResponse{PartitionErrors: []wire.LeaderAndIsrResponsePartitionError{{TopicName: "a", PartitionIndex: 2}}}).(decide.LeaderAndISRDone)
+	ev = lead.event(&wire.LeaderAndIsrResponse{PartitionErrors: []wire.LeaderAndIsrResponsePartitionError{{TopicName: "a", PartitionIndex: 2}}}).(decide.LeaderAndISRDone)
 	if len(ev.Partitions) != 1 || ev.Partitions[0] != code("a", 2, 0) {
 		t.Errorf("LeaderAndIsr of old: %+v", ev)
 	}
 	for _, v := range []int16{4, 2, 0} {
-		msgs := stopReplica(requests()[2].(*decide.StopReplica), 1, v)
-		done := msgs[0].event(5, &wire.StopReplicaResponse{PartitionErrors: []wire.StopReplicaResponsePartitionError{
+		msgs := stopReplica(requests()[2].(*decide.StopReplica), channel, v)
+		done := msgs[0].event(&wire.StopReplicaResponse{PartitionErrors: []wire.StopReplicaResponsePartitionError{
 			{TopicName: "a", PartitionIndex: 1, ErrorCode: wire.CodeKafkaStorageError}, {TopicName: "b"},
 		}}).(decide.StopReplicaDone)
-		if want := []decide.PartitionCode{code("a", 0, 0), code("a", 1, wire.CodeKafkaStorageError)}; !slices.Equal(done.Partitions, want) {
-			t.Errorf("StopReplica v%d: %+v, want %+v", v, done.Partitions, want)
+		if want := []decide.PartitionCode{code("a", 0, 0), code("a", 1, wire.CodeKafkaStorageError)}; done.Channel != channel || !slices.Equal(done.Partitions, want) {
+			t.Errorf("StopReplica v%d: %+v, want %+v", v, done, want)
 		}
-		done = msgs[0].event(5, &wire.StopReplicaResponse{ErrorCode: wire.CodeStaleBrokerEpoch}).(decide.StopReplicaDone)
+		done = msgs[0].event(&wire.StopReplicaResponse{ErrorCode: wire.CodeStaleBrokerEpoch}).(decide.StopReplicaDone)
 		if done.Err != wire.CodeStaleBrokerEpoch || len(done.Partitions) != 2 || done.Partitions[0].Err != wire.CodeStaleBrokerEpoch {
 			t.Errorf("refused StopReplica v%d: %+v", v, done)
 		}

@@ -81,7 +81,7 @@ func (s *sender) deliver(ctx context.Context, m message) bool {
 		case ctx.Err() != nil:
 			return false
 		case err == nil:
-			s.done(m.event(s.id, answer))
+			s.done(m.event(answer))
 			return true
 		}
 		s.log.LogAttrs(ctx, slog.LevelWarn, "control request failed, trying again",

@@ -163,7 +163,7 @@ func (s *State) leaderAndISRDone(ev LeaderAndISRDone) {
 		s.note("broker %d refused LeaderAndIsr: %s", ev.Broker, ev.Err.Name())
 		return
 	}
-	if s.brokers[ev.Broker] == nil {
+	if !s.current(ev.Channel) {
 		return
 	}
 	var lost []replicaOf

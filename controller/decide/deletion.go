@@ -126,8 +126,12 @@ func (s *State) failDeletion(rs []replicaOf) {
 	)
 }
 
-// stopReplicaDone learns which replicas are deleted.
+// stopReplicaDone learns which replicas are deleted. One that was asked before
+// its broker came back has failed with that broker, and was asked again.
 func (s *State) stopReplicaDone(ev StopReplicaDone) {
+	if !s.current(ev.Channel) {
+		return
+	}
 	var bad, good []replicaOf
 	for _, e := range ev.Partitions {
 		p, d := s.partition(e.TopicPartition), s.deleting[e.Topic]

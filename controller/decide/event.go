@@ -139,24 +139,39 @@ type (
 	AutoBalance struct{}
 )
 
+// Channel is what a control request went through: from the controller of an
+// epoch to one registration of a broker. What comes back through an older one
+// tells nothing of the broker as it is now.
+type Channel struct {
+	Broker          int32
+	BrokerEpoch     int64
+	ControllerEpoch int32
+}
+
+// current reports whether requests leave through the channel now.
+func (s *State) current(c Channel) bool {
+	b := s.brokers[c.Broker]
+	return b != nil && b.Epoch == c.BrokerEpoch && s.epoch == c.ControllerEpoch
+}
+
 // Replies of brokers to control requests.
 type (
 	// LeaderAndISRDone is a broker's answer to LeaderAndIsr.
 	LeaderAndISRDone struct {
-		Broker     int32
+		Channel
 		Err        Code
 		Partitions []PartitionCode
 	}
 	// UpdateMetadataDone is a broker's answer to UpdateMetadata.
 	UpdateMetadataDone struct {
-		Broker int32
-		Err    Code
+		Channel
+		Err Code
 	}
 	// StopReplicaDone is a broker's answer to StopReplica. Partitions holds only
 	// those whose deletion was asked for, each with the top-level error where
 	// there was one.
 	StopReplicaDone struct {
-		Broker     int32
+		Channel
 		Err        Code
 		Partitions []PartitionCode
 	}

@@ -1,6 +1,7 @@
 package decide
 
 import (
+	"cmp"
 	"bytes"
 	"fmt"
 	"slices"
@@ -280,6 +281,9 @@ func (w *world) event(name string, args []string) Event {
 		}
 		return 0
 	}
+	channel := func() Channel {
+		return Channel{atoi(w.t, args[0]), epoch(args[0]), atoi(w.t, cmp.Or(arg("controller-epoch"), fmt.Sprint(w.s.Epoch())))}
+	}
 	switch name {
 	case "startup":
 		return Startup{}
@@ -328,11 +332,11 @@ func (w *world) event(name string, args []string) Event {
 	case "update-feature":
 		return UpdateFeatures{Tag: 13, Items: []FeatureUpdate{{args[0], int16(atoi(w.t, args[1])), int8(atoi(w.t, args[2]))}}}
 	case "lisr-reply":
-		return LeaderAndISRDone{Broker: atoi(w.t, args[0]), Err: wire.Code(atoi(w.t, "0"+arg("err"))), Partitions: w.codes(args[1:])}
+		return LeaderAndISRDone{Channel: channel(), Err: wire.Code(atoi(w.t, "0"+arg("err"))), Partitions: w.codes(args[1:])}
 	case "metadata-reply":
-		return UpdateMetadataDone{Broker: atoi(w.t, args[0]), Err: wire.Code(atoi(w.t, "0"+arg("err")))}
+		return UpdateMetadataDone{Channel: channel(), Err: wire.Code(atoi(w.t, "0"+arg("err")))}
 	case "stop-reply":
-		return StopReplicaDone{Broker: atoi(w.t, args[0]), Err: wire.Code(atoi(w.t, "0"+arg("err"))), Partitions: w.codes(args[1:])}
+		return StopReplicaDone{Channel: channel(), Err: wire.Code(atoi(w.t, "0"+arg("err"))), Partitions: w.codes(args[1:])}
 	}
 	w.t.Fatalf("no command %q", name)
 	return nil
@@ -342,7 +346,7 @@ func (w *world) codes(args []string) []PartitionCode {
 	var out []PartitionCode
 	for _, a := range args {
 		p, code, _ := strings.Cut(a, "=")
-		if p != "err" {
+		if p != "err" && !strings.HasSuffix(p, "-epoch") {
 			out = append(out, PartitionCode{tp(w.t, p), wire.Code(atoi(w.t, code))})
 		}
 	}
