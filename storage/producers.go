@@ -63,6 +63,9 @@ func (l *Log) replayTo(state *producer.State, offset, start int64) error {
 			err = state.LoadSnapshot(src, l.now(), l.cfg.Load().ProducerMs)
 		}
 		if err == nil {
+			if err := l.recall(state); err != nil {
+				return err
+			}
 			from = at
 			break
 		}
@@ -79,6 +82,17 @@ func (l *Log) replayTo(state *producer.State, offset, start int64) error {
 
 // replayRange applies the batches of [from, to).
 func (l *Log) replayRange(state *producer.State, from, to int64) error {
+	return l.eachBatch(from, to, func(r readerAt, h *header) error { return l.replayBatch(nil, r, h, state) })
+}
+
+// replaySegment applies the batches of one segment in [from, to). Aborted
+// transactions are noted in txns unless it is nil.
+func (l *Log) replaySegment(s, txns *segment, state *producer.State, from, to int64) error {
+	return s.eachBatch(from, to, func(r readerAt, h *header) error { return l.replayBatch(txns, r, h, state) })
+}
+
+// eachBatch calls f with the headers of all batches in [from, to).
+func (l *Log) eachBatch(from, to int64, f func(readerAt, *header) error) error {
 	if from >= to {
 		return nil
 	}
@@ -90,16 +104,16 @@ func (l *Log) replayRange(state *producer.State, from, to int64) error {
 		if s.size.Load() == 0 {
 			continue
 		}
-		if err := l.replaySegment(s, nil, state, from, to); err != nil {
+		if err := s.eachBatch(from, to, f); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// replaySegment applies the batches of one segment in [from, to). Aborted
-// transactions are noted in txns unless it is nil.
-func (l *Log) replaySegment(s, txns *segment, state *producer.State, from, to int64) error {
+// eachBatch calls f with the headers of the segment's batches in [from, to). It
+// ends at damage.
+func (s *segment) eachBatch(from, to int64, f func(readerAt, *header) error) error {
 	r, err := s.acquire()
 	if err != nil {
 		return err
@@ -126,7 +140,7 @@ func (l *Log) replaySegment(s, txns *segment, state *producer.State, from, to in
 		if h.last < from {
 			continue
 		}
-		if err := l.replayBatch(txns, r.file, &h, state); err != nil {
+		if err := f(r.file, &h); err != nil {
 			return err
 		}
 	}

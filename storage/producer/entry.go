@@ -17,6 +17,10 @@ type seen struct {
 	timestamp  int64 // largest of the batch, ms
 }
 
+func seenOf(b Batch) seen {
+	return seen{lastSeq: b.LastSeq, delta: int32(b.LastOffset - b.FirstOffset), lastOffset: b.LastOffset, timestamp: b.Timestamp}
+}
+
 func (s seen) firstSeq() int32 { return subSequence(s.lastSeq, s.delta) }
 
 func (s seen) firstOffset() int64 { return s.lastOffset - int64(s.delta) }

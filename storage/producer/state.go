@@ -85,12 +85,43 @@ func (s *State) Apply(b Batch) *Completed {
 	if b.Control {
 		return s.applyMarker(e, b)
 	}
-	e.remember(seen{lastSeq: b.LastSeq, delta: int32(b.LastOffset - b.FirstOffset), lastOffset: b.LastOffset, timestamp: b.Timestamp})
+	e.remember(seenOf(b))
 	if b.Transactional && e.txnFirst == None {
 		e.txnFirst = b.FirstOffset
 		s.ongoing = insert(s.ongoing, txn{id: b.ProducerID, first: b.FirstOffset, last: None})
 	}
 	return nil
+}
+
+// Recall takes in a batch that was applied before the snapshot which the state
+// came from. A snapshot names the last batch of each producer; with those before
+// it, in offset order, more retries are recognised. Nothing else changes.
+func (s *State) Recall(b Batch) {
+	e := s.producers[b.ProducerID]
+	if e == nil || len(e.batches) == 0 || b.Control || b.Epoch != e.epoch {
+		return
+	}
+	last := e.batches[len(e.batches)-1]
+	if b.LastOffset >= last.lastOffset {
+		return
+	}
+	e.batches = e.batches[:len(e.batches)-1]
+	if len(e.batches) == Remembered-1 {
+		e.batches = slices.Delete(e.batches, 0, 1)
+	}
+	e.batches = append(e.batches, seenOf(b), last)
+}
+
+// End is the offset behind the newest batch that the state remembers, 0 when
+// there is none.
+func (s *State) End() int64 {
+	end := int64(0)
+	for _, e := range s.producers {
+		if n := len(e.batches); n > 0 {
+			end = max(end, e.batches[n-1].lastOffset+1)
+		}
+	}
+	return end
 }
 
 func (s *State) applyMarker(e *entry, b Batch) *Completed {

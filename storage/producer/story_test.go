@@ -15,6 +15,7 @@ import (
 //	append pid=1 epoch=0 seq=0 n=3 [txn] [coordinator|replica] [guard=1] [verify]
 //	commit|abort pid=1 epoch=0 [coordinator-epoch=2] [replica]
 //	verify pid=1 epoch=0 seq=0
+//	recall pid=1 epoch=0 seq=0 n=3 offset=7
 //	replicated 10      expire 1000      snapshot      stable
 //
 // Offsets and timestamps count up by themselves.
@@ -64,6 +65,10 @@ func (p *player) play(t *testing.T, line string) string {
 		return p.apply(Batch{ProducerID: args["pid"], Epoch: int16(args["epoch"]), FirstSeq: None, LastSeq: None, FirstOffset: p.next,
 			LastOffset: p.next, Timestamp: p.now, Transactional: true, Control: true,
 			Marker: &Marker{Commit: words[0] == "commit", CoordinatorEpoch: int32(args["coordinator-epoch"]), Timestamp: p.now}}, origin, 0, true)
+	case "recall":
+		p.s.Recall(Batch{ProducerID: args["pid"], Epoch: int16(args["epoch"]), FirstSeq: int32(args["seq"]), LastSeq: int32(args["seq"] + args["n"] - 1),
+			FirstOffset: args["offset"], LastOffset: args["offset"] + args["n"] - 1, Timestamp: p.now})
+		return fmt.Sprintf("below %d", p.s.End())
 	case "verify":
 		return fmt.Sprintf("guard %d", p.s.StartVerification(args["pid"], int16(args["epoch"]), int32(args["seq"]), p.now))
 	case "replicated":
