@@ -97,12 +97,16 @@ func (c *cluster) round(l *load, number int, f fault, rng *rand.Rand) {
 	began := time.Now()
 	l.awaitAcks(c.t, 1+rng.Int64N(200))
 	before := l.acked()
-	c.struck = nil
+	// From the second deal on more may happen meanwhile.
+	var more []fault
+	if number > len(faults) {
+		more = f.attend(rng)
+	}
+	c.struck, c.loneFault = nil, len(more) == 0
 	blows := []blow{c.strike(number, f, rng)}
-	// From the second deal on another broker may be hit meanwhile.
-	if second := faults[rng.IntN(len(faults))]; number > len(faults) && !f.alone && !second.alone && rng.IntN(3) == 0 {
+	for _, next := range more {
 		linger(c.t.Context(), between(rng, 0, session))
-		blows = append(blows, c.strike(number, second, rng))
+		blows = append(blows, c.strike(number, next, rng))
 	}
 	for _, b := range blows {
 		linger(c.t.Context(), b.hold)

@@ -47,7 +47,10 @@ type cluster struct {
 	dir     string
 	keeper  *machine
 	brokers []*machine
-	struck  *machine // the broker that the fault at work has hit
+	// struck are the brokers that the faults at work have hit, and loneFault
+	// says that no more of them come before all is mended.
+	struck    []*machine
+	loneFault bool
 }
 
 // newCluster builds the hosts and their configurations and starts nothing.

@@ -44,6 +44,9 @@ func (d *disk) remove() error {
 	return errors.Join(command("umount", d.dir), os.Remove(d.image))
 }
 
+// sync has the system write what it still keeps in memory.
+func (d *disk) sync() error { return command("sync", "-f", d.dir) }
+
 // breakDown is what the kernel does when a disk fails it: the journal is
 // aborted and the file system read-only from now on, whoever has files open.
 func (d *disk) breakDown() error { return command("mount", "-o", "remount,abort", d.dir) }

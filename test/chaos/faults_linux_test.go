@@ -1,8 +1,10 @@
 package chaos
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -14,9 +16,17 @@ import (
 type fault struct {
 	name   string
 	strike func(c *cluster, rng *rand.Rand) blow
-	// alone says that nothing else may be broken at the same time.
-	alone bool
+	hits   target
 }
+
+// target is what a fault hits.
+type target int
+
+const (
+	oneBroker target = iota
+	allBrokers
+	theKeeper
+)
 
 // blow is a fault at work.
 type blow struct {
@@ -27,24 +37,48 @@ type blow struct {
 
 // faults are all there are.
 var faults = []fault{
-	{"kill", killBroker, false},
-	{"stop", stopBroker, false},
-	{"partition", partition, false},
-	{"full disk", fullDisk, false},
-	{"read-only disk", readOnlyDisk, false},
-	{"kill the keeper", killKeeper, true},
-	{"kill all", killAll, true},
+	{"kill", killBroker, oneBroker},
+	{"stop", stopBroker, oneBroker},
+	{"partition", partition, oneBroker},
+	{"full disk", fullDisk, oneBroker},
+	{"read-only disk", readOnlyDisk, oneBroker},
+	{"kill the keeper", killKeeper, theKeeper},
+	{"kill all", killAll, allBrokers},
+}
+
+// attend returns the faults that strike while this one is at work: none, or
+// some on brokers and keeper that are unharmed so far.
+func (f fault) attend(rng *rand.Rand) []fault {
+	var out []fault
+	hit := map[target]int{f.hits: 1}
+	for range brokerCount {
+		next := faults[rng.IntN(len(faults))]
+		room := 1
+		switch next.hits {
+		case oneBroker:
+			room = brokerCount * (1 - hit[allBrokers])
+		case allBrokers:
+			room = 1 - hit[oneBroker]
+		case theKeeper:
+		}
+		if rng.IntN(3) > 0 || hit[next.hits] >= room {
+			continue
+		}
+		hit[next.hits]++
+		out = append(out, next)
+	}
+	return out
 }
 
 // victim chooses a broker: any one, the controller, or one that leads
-// something, which is most interesting. While another fault is at work it
-// chooses among those that it left alone.
+// something, which is most interesting. While other faults are at work it
+// chooses among those that they left alone.
 func (c *cluster) victim(rng *rand.Rand) (m *machine, says string) {
 	c.t.Helper()
-	defer func() { c.struck = m }()
+	defer func() { c.struck = append(c.struck, m) }()
 	at, role := rng.IntN(brokerCount), rng.IntN(3)
-	if c.struck != nil {
-		if c.brokers[at] == c.struck {
+	if len(c.struck) > 0 {
+		for slices.Contains(c.struck, c.brokers[at]) {
 			at = (at + 1) % brokerCount
 		}
 		return c.brokers[at], c.brokers[at].name
@@ -181,13 +215,23 @@ func fullDisk(c *cluster, rng *rand.Rand) blow {
 	}}
 }
 
-// readOnlyDisk remounts one of a broker's disks read-only; what the system had
-// not written to it yet is lost.
+// readOnlyDisk makes one of a broker's disks read-only. What the system had not
+// written to it yet is lost if that is all that happens to a cluster in which
+// everybody is in sync. Else this may be the only copy of something: a broker
+// that cannot tell what it has lost may lead again, in Apache Kafka too.
 func readOnlyDisk(c *cluster, rng *rand.Rand) blow {
 	m, who := c.victim(rng)
 	d, hold, how := pick(rng, m.disks...), between(rng, session/2, 2*session), howToEnd(rng)
-	must(c.t, d.breakDown())
-	return blow{fmt.Sprintf("disk %s of %s is read-only for %v, then %v", d.dir, who, hold, how), hold, func() {
+	says := "is read-only"
+	if c.loneFault && whole(c.anyMetadata()) == nil {
+		must(c.t, d.breakDown())
+		says += ", its cache lost,"
+	} else {
+		m.signal(syscall.SIGSTOP)
+		must(c.t, errors.Join(d.sync(), d.breakDown()))
+		m.signal(syscall.SIGCONT)
+	}
+	return blow{fmt.Sprintf("disk %s of %s %s for %v, then %v", d.dir, who, says, hold, how), hold, func() {
 		m.end(how)
 		must(c.t, d.repair())
 		m.launch()

@@ -41,7 +41,7 @@ func missing() error {
 	if os.Getuid() != 0 {
 		return errors.New("namespaces and mounts need root")
 	}
-	for _, tool := range []string{"ip", "nsenter", "mount", "umount", "mkfs.ext4", "e2fsck"} {
+	for _, tool := range []string{"ip", "nsenter", "mount", "umount", "sync", "mkfs.ext4", "e2fsck"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			return err
 		}
