@@ -149,7 +149,11 @@ func TestFollowersAreCutOff(t *testing.T) {
 	inSync(t, c, "t")
 	s := startStream(t, c, "t")
 	s.progress(10)
+	// Not the controller: without it no ISR changes.
 	follower := (leader(t, c, "t", -1) + 1) % 3
+	if follower == controller(t, c) {
+		follower = (follower + 1) % 3
+	}
 	c.Broker(follower).Isolate(gregortest.Peers)
 	eventually(t, c, (follower+1)%3, "a smaller ISR", func(m *kmsg.MetadataResponse) bool {
 		for _, x := range m.Topics {

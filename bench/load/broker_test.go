@@ -26,6 +26,7 @@ type fakeBroker struct {
 		refuse   int16                    // error code of every answer
 		leaders  int                      // of the partitions shown; one more with every look
 		cluster  []string                 // addresses of all brokers; partition i is led by the i-th, by the next when that is gone
+		looked   func(leaders int)        // is told of every look, if set
 		gone     int32                    // the broker of the cluster that leads nothing after the second look, -1 for none
 		created  []kmsg.CreateTopicsRequestTopic
 	}
@@ -165,7 +166,11 @@ func (b *fakeBroker) fetchLocked(req *kmsg.FetchRequest) kmsg.Response {
 
 func (b *fakeBroker) metadataLocked(req *kmsg.MetadataRequest) kmsg.Response {
 	resp := kmsg.NewPtrMetadataResponse()
-	if b.mu.leaders++; b.mu.leaders > 1 {
+	b.mu.leaders++
+	if b.mu.looked != nil {
+		b.mu.looked(b.mu.leaders)
+	}
+	if b.mu.leaders > 1 {
 		resp.Brokers = []kmsg.MetadataResponseBroker{{Host: "localhost", Port: 1}}
 	}
 	if len(b.mu.cluster) > 0 {

@@ -214,7 +214,8 @@ func poll(ctx context.Context, f func() error) error {
 			return nil
 		}
 		// What failed for lack of time says less than what was said before.
-		if late, ok := errors.AsType[net.Error](err); refusal == nil || !ok || !late.Timeout() {
+		late, ok := errors.AsType[net.Error](err)
+		if outOfTime := ctx.Err() != nil || ok && late.Timeout(); refusal == nil || !outOfTime {
 			refusal = err
 		}
 		pause.Reset(min(max(firstPause, pauseFactor*time.Since(began)), longestPause))
