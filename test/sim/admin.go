@@ -90,6 +90,7 @@ func (a *admin) create(ctx context.Context, address string) error {
 func (a *admin) remove(ctx context.Context, address, name string) error {
 	delete(a.topics, name)
 	a.w.topics.Deleting(name)
+	a.w.ghosts.deleting(name)
 	req := wire.NewDeleteTopicsRequest()
 	req.Topics = []wire.DeleteTopicsRequestDeleteTopicState{{Name: &name}}
 	req.TimeoutMs = int32(requestTimeout.Milliseconds())

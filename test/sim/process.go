@@ -35,13 +35,15 @@ type process struct {
 	ended sync.WaitGroup
 	mu    struct {
 		sync.Mutex
-		program program // nil while it is not up
-		expired bool    // its session expired, in the life that runs
+		program program   // nil while it is not up
+		since   time.Time // when the life that runs began
+		expired bool      // its session expired in it
 	}
 }
 
 // note hears what the program logs.
 func (p *process) note(line string) {
+	p.w.ghosts.note(line, p.w.sched.Now())
 	if strings.Contains(line, `msg="zookeeper session expired`) {
 		p.mu.Lock()
 		p.mu.expired = true
@@ -49,11 +51,11 @@ func (p *process) note(line string) {
 	}
 }
 
-// wasExpired reports whether the session expired in the life that runs.
-func (p *process) wasExpired() bool {
+// mayBelieveIn reports whether it may not know that a topic is gone.
+func (p *process) mayBelieveIn(topic string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.mu.expired
+	return p.w.ghosts.mayHaunt(topic, p.mu.since, p.mu.expired)
 }
 
 var (
@@ -81,7 +83,7 @@ func (p *process) boot() {
 // live is one run of the program.
 func (p *process) live(ctx context.Context) {
 	p.mu.Lock()
-	p.mu.expired = false
+	p.mu.since, p.mu.expired = p.w.sched.Now(), false
 	p.mu.Unlock()
 	out := &lines{p}
 	prog, err := p.start(ctx, p.Boot(), node.NewLevels(out, slog.LevelInfo))

@@ -38,7 +38,7 @@ func (w *world) checkOnline(look *observer) {
 			if m.ControllerID != controller || controller < 0 || len(m.Brokers) != len(w.brokers) {
 				return fmt.Errorf("controller %d (%d), %d brokers", m.ControllerID, controller, len(m.Brokers))
 			}
-			return errors.Join(agree(m, found, w.brokers[i].wasExpired()), sane(found))
+			return errors.Join(agree(m, found, w.brokers[i].mayBelieveIn), sane(found))
 		})
 	}
 }
@@ -58,15 +58,14 @@ func sane(found []partition) error {
 	return nil
 }
 
-// agree compares one broker's picture with the znodes. A broker whose session
-// expired may have missed that a topic was deleted, and then believes in it until
-// it is started anew, as Apache Kafka's does in ZooKeeper mode.
-func agree(m *wire.MetadataResponse, found []partition, expired bool) error {
+// agree compares one broker's picture with the znodes; of topics that are gone it
+// may still know those that believes says.
+func agree(m *wire.MetadataResponse, found []partition, believes func(topic string) bool) error {
 	n := 0
 	for _, t := range m.Topics {
 		for _, p := range t.Partitions {
 			i := slices.IndexFunc(found, func(x partition) bool { return t.Name != nil && x.topic == *t.Name && x.index == p.PartitionIndex })
-			if i < 0 && expired {
+			if i < 0 && t.Name != nil && believes(*t.Name) {
 				continue
 			}
 			if i < 0 {

@@ -32,6 +32,7 @@ type world struct {
 	history   *check.History
 	topics    *check.Topics
 	offsets   *check.Offsets
+	ghosts    *ghosts
 	acked     atomic.Int64
 	problems  struct {
 		sync.Mutex
@@ -48,7 +49,7 @@ func (w *world) problem(err error) {
 }
 
 func newWorld(seed uint64, tr *trace) *world {
-	w := &world{seed: seed, rng: newRandom(seed, "story"), trace: tr, sched: newScheduler(tr), links: fault.NewNetwork(), history: check.NewHistory(), topics: check.NewTopics(), offsets: check.NewOffsets()}
+	w := &world{seed: seed, rng: newRandom(seed, "story"), trace: tr, sched: newScheduler(tr), links: fault.NewNetwork(), history: check.NewHistory(), topics: check.NewTopics(), offsets: check.NewOffsets(), ghosts: newGhosts()}
 	w.wire = memnet.NewDelayed(w.sched, w.delay())
 	return w
 }
