@@ -9,21 +9,33 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/gregor-mq/gregor/cli/term"
+	"github.com/gregor-mq/gregor/cli/zkshell"
 	"github.com/gregor-mq/gregor/internal/env"
 )
 
 // Program is what the verbs run with.
 type Program struct {
 	Env env.Env
+	In  io.Reader
 	Out io.Writer // what the user asked for
 	Err io.Writer // logs and errors
+	// Live says that Err is a terminal: progress may be shown there.
+	Live bool
 	// Exit ends the process at once: a second signal during shutdown.
 	Exit func(code int)
 }
 
 // Default is the program on this machine.
 func Default() Program {
-	return Program{Env: env.Real(), Out: os.Stdout, Err: os.Stderr, Exit: os.Exit}
+	info, err := os.Stderr.Stat()
+	live := err == nil && info.Mode()&os.ModeCharDevice != 0
+	return Program{Env: env.Real(), In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Live: live, Exit: os.Exit}
+}
+
+// term is what the verbs of clients get of the program.
+func (p Program) term() term.Term {
+	return term.Term{Env: p.Env, In: p.In, Out: p.Out, Err: p.Err, Live: p.Live}
 }
 
 // Run runs the verb that args name and returns the exit code.
@@ -40,6 +52,7 @@ func (p Program) Run(ctx context.Context, args []string) int {
 	root.SetErr(p.Err)
 	root.SetArgs(args)
 	root.AddCommand(p.serverCommand(), p.keeperCommand(), p.clusterCommand(), p.versionCommand())
+	root.AddCommand(zkshell.Command(p.term()))
 	if err := root.ExecuteContext(ctx); err != nil {
 		fmt.Fprintf(p.Err, "gregor: %v%s\n", err, mend(err))
 		return 1
