@@ -24,6 +24,9 @@ const (
 	// inFlight bounds the requests that wait for replies: a picture of thousands
 	// of partitions is read in few round trips.
 	inFlight = 256
+	// maxFrame bounds what ZooKeeper may send, in bytes. Larger nodes break the
+	// connection, so this is far above what anybody decodes.
+	maxFrame = 64 << 20
 	// redial is the wait before ZooKeeper is asked again after it refused a new
 	// session for a reason other than being out of reach.
 	redial = 2 * time.Second
@@ -72,7 +75,8 @@ func Dial(ctx context.Context, connect string, cfg Config, e env.Env) (*Conn, er
 		return nil, err
 	}
 	c := &Conn{env: e, log: cfg.Log, cfg: session.Config{
-		Chroot: chroot, Timeout: cfg.Timeout, Auth: cfg.Auth, Dialer: cfg.Dialer, MaxInFlight: inFlight, Log: cfg.Log,
+		Chroot: chroot, Timeout: cfg.Timeout, Auth: cfg.Auth, Dialer: cfg.Dialer, MaxInFlight: inFlight, MaxFrame: maxFrame,
+		Log: cfg.Log,
 	}}
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
