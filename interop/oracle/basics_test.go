@@ -207,6 +207,10 @@ func (s *side) onlyMine(m wire.Body) {
 		r.ApiKeys = slices.DeleteFunc(r.ApiKeys, func(a wire.ApiVersionsResponseApiVersion) bool { return !slices.Contains(served, wire.Key(a.ApiKey)) })
 	case *wire.MetadataResponse:
 		r.Topics = slices.DeleteFunc(r.Topics, func(t wire.MetadataResponseTopic) bool { return t.Name != nil && others(*t.Name) })
+	case *wire.ElectLeadersResponse:
+		r.ReplicaElectionResults = slices.DeleteFunc(r.ReplicaElectionResults, func(t wire.ElectLeadersResponseReplicaElectionResult) bool { return others(t.Topic) })
+	case *wire.ControlledShutdownResponse:
+		r.RemainingPartitions = slices.DeleteFunc(r.RemainingPartitions, func(p wire.ControlledShutdownResponseRemainingPartition) bool { return others(p.TopicName) })
 	case *wire.ListGroupsResponse:
 		r.Groups = slices.DeleteFunc(r.Groups, func(g wire.ListGroupsResponseListedGroup) bool { return others(g.GroupID) })
 	case *wire.DescribeLogDirsResponse:

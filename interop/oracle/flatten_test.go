@@ -24,8 +24,8 @@ import (
 // in the order of their appearance, so that a broker that gives another id for
 // the same thing is still found out.
 type names struct {
-	replace *strings.Replacer // addresses and paths of this broker
-	port    string
+	replace *strings.Replacer // addresses and paths of this side
+	ports   map[string]string // names of its ports
 	known   map[string]string
 	count   map[string]int
 }
@@ -43,7 +43,7 @@ func (n *names) alias(kind, value string) string {
 // identity names the fields that tell the elements of an array apart. Kafka
 // keeps many arrays in hash tables, so their order means nothing.
 var identity = []string{"Name", "Topic", "GroupID", "MemberID", "Key", "ApiKey", "ResourceType", "ResourceName",
-	"PartitionIndex", "Partition", "Index", "NodeID", "BrokerID", "LogDir"}
+	"PartitionIndex", "PartitionID", "Partition", "Index", "NodeID", "BrokerID", "LogDir"}
 
 // ordered arrays are compared in their order.
 var ordered = map[string]bool{"Synonyms": true, "RecordErrors": true, "AbortedTransactions": true}
@@ -163,8 +163,13 @@ func (n *names) compareIdentity(a, b reflect.Value) int {
 			continue
 		}
 		if x.Kind() == reflect.Pointer {
-			if x.IsNil() || y.IsNil() {
+			switch {
+			case x.IsNil() && y.IsNil():
 				continue
+			case x.IsNil():
+				return 1
+			case y.IsNil():
+				return -1
 			}
 			x, y = x.Elem(), y.Elem()
 		}
@@ -207,8 +212,10 @@ func (n *names) stringValue(field, s string) string {
 
 func (n *names) number(field string, x int64) string {
 	switch {
-	case field == "Port" && fmt.Sprint(x) == n.port:
-		return "<port>"
+	case (field == "Port" || field == "V0Port") && n.ports[fmt.Sprint(x)] != "":
+		return n.ports[fmt.Sprint(x)]
+	case (field == "BrokerEpoch" || field == "ReplicaEpoch") && x >= 0:
+		return "<broker epoch>"
 	case field == "ProducerID" && x >= 0:
 		return n.alias("producer", fmt.Sprint(x))
 	case field == "SessionID" && x != 0:

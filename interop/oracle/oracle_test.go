@@ -59,7 +59,7 @@ func between(name string, low, high int16, run func(s *side, v int16)) []script 
 // withCoordinator waits until groups and producer ids work: the topic of the
 // groups is created by the first who asks for a coordinator.
 func withCoordinator(scope peer.Scope, b *peer.Broker) *peer.Broker {
-	s := newSide(b, "warm-up")
+	s := newSide("warm-up", b)
 	steps := s.play(func(s *side) {
 		find := wire.NewFindCoordinatorRequest()
 		find.CoordinatorKey = "somebody"
@@ -86,20 +86,25 @@ func withCoordinator(scope peer.Scope, b *peer.Broker) *peer.Broker {
 
 // TestInternalTopic compares the topic that the first group brought along.
 func TestInternalTopic(t *testing.T) {
-	compare(t, script{name: "internal topic", run: func(s *side) {
+	c := script{name: "internal topic", run: func(s *side) {
 		name := "__consumer_offsets"
 		s.call(describeTopicConfigs(name), 1)
 		m := wire.NewMetadataRequest()
 		m.Topics = []wire.MetadataRequestTopic{{Name: &name}}
 		s.call(m, 8)
-	}})
+	}}
+	compare(t, c, newSide(prefixOf(t), reference(t)), newSide(prefixOf(t), candidate(t)))
 }
 
-func TestOracle(t *testing.T) {
-	families := []struct {
-		name    string
-		scripts []script
-	}{
+// family is the scripts about one matter.
+type family struct {
+	name    string
+	scripts []script
+}
+
+// alone are the families for a broker that is alone.
+func alone() []family {
+	return []family{
 		{"versions", versionScripts()},
 		{"malformed", malformedScripts()},
 		{"metadata", metadataScripts()},
@@ -113,18 +118,26 @@ func TestOracle(t *testing.T) {
 		{"groups", groupScripts()},
 		{"commits", commitScripts()},
 	}
-	var names []string
+}
+
+func TestOracle(t *testing.T) {
+	play(t, alone(), func(t *testing.T, c script) {
+		compare(t, c, newSide(prefixOf(t), reference(t)), newSide(prefixOf(t), candidate(t)))
+	})
+}
+
+// play runs all scripts of some families, and looks whether the list of known
+// differences has grown stale.
+func play(t *testing.T, families []family, run func(*testing.T, script)) {
+	t.Helper()
 	for _, f := range families {
-		for _, c := range f.scripts {
-			names = append(names, f.name+"/"+c.name)
-		}
 		t.Run(f.name, func(t *testing.T) {
 			for _, c := range f.scripts {
 				t.Run(c.name, func(t *testing.T) {
 					if !c.alone {
 						t.Parallel()
 					}
-					compare(t, c)
+					run(t, c)
 				})
 			}
 		})
@@ -133,15 +146,20 @@ func TestOracle(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var names []string
+	for _, f := range slices.Concat(alone(), together(), bereaved()) {
+		for _, c := range f.scripts {
+			names = append(names, f.name+"/"+c.name)
+		}
+	}
 	for _, line := range list.stale(names) {
 		t.Errorf("differs no longer, take it off the list: %s", line)
 	}
 }
 
-// compare runs a script against both brokers at once.
-func compare(t *testing.T, c script) {
+// compare runs a script against both sides at once.
+func compare(t *testing.T, c script, a, b *side) {
 	t.Helper()
-	a, b := newSide(reference(t), prefixOf(t)), newSide(candidate(t), prefixOf(t))
 	done := make(chan []step)
 	go func() { done <- a.play(c.run) }()
 	got := b.play(c.run)
@@ -161,7 +179,7 @@ func compare(t *testing.T, c script) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	name := strings.TrimPrefix(t.Name(), "TestOracle/")
+	name := caseName(t)
 	unknown := slices.DeleteFunc(differences(want, got), func(d divergence) bool { return list.accepts(name, d) })
 	list.finished(name)
 	if len(unknown) > 0 {
@@ -177,5 +195,13 @@ func prefixOf(t *testing.T) string {
 			return r
 		}
 		return '-'
-	}, strings.TrimPrefix(t.Name(), "TestOracle/"))
+	}, caseName(t))
+}
+
+// caseName is the name of a test as the list of known differences has it.
+func caseName(t *testing.T) string {
+	if _, name, found := strings.Cut(t.Name(), "/"); found {
+		return name
+	}
+	return t.Name()
 }

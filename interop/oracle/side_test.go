@@ -21,10 +21,12 @@ import (
 // patience is how long an answer may take before it counts as none.
 const patience = 8 * time.Second
 
-// side is one broker in one case, and what it answered.
+// side is one broker, or one cluster, in one case, and what it answered.
 type side struct {
 	*names
-	broker *peer.Broker
+	broker *peer.Broker   // whom the script talks to
+	all    []*peer.Broker // in the order of their ids
+	epochs *epochs        // of a cluster
 	conn   *peer.Conn
 	prefix string // of the names of topics and groups of this case
 	steps  []step
@@ -40,11 +42,35 @@ type step struct {
 // broken ends a script early; what it says becomes part of the transcript.
 type broken struct{ err error }
 
-func newSide(b *peer.Broker, prefix string) *side {
-	_, port, _ := net.SplitHostPort(b.Addr)
-	s := &side{broker: b, prefix: prefix, names: &names{port: port, known: map[string]string{}, count: map[string]int{}}}
-	s.replace = strings.NewReplacer(b.Addr, "<address>", b.LogDir, "<log dir>", b.ZooKeeper, "<zookeeper>", ":"+port, ":<port>")
+// newSide begins a case with the first of the brokers.
+func newSide(prefix string, brokers ...*peer.Broker) *side {
+	s := &side{broker: brokers[0], all: brokers, prefix: prefix,
+		names: &names{ports: map[string]string{}, known: map[string]string{}, count: map[string]int{}}}
+	pairs := []string{brokers[0].ZooKeeper, "<zookeeper>"}
+	for i, b := range brokers {
+		of := ""
+		if len(brokers) > 1 {
+			of = fmt.Sprint(" ", i)
+		}
+		_, port, _ := net.SplitHostPort(b.Addr)
+		s.ports[port] = "<port" + of + ">"
+		for j, dir := range b.LogDirs {
+			name := "<log dir" + of + ">"
+			if j > 0 {
+				name = fmt.Sprintf("<log dir%s/%d>", of, j)
+			}
+			pairs = append(pairs, dir, name)
+		}
+		pairs = append(pairs, b.Addr, "<address"+of+">", ":"+port, ":<port"+of+">")
+	}
+	s.replace = strings.NewReplacer(pairs...)
 	return s
+}
+
+// to makes the script talk to another broker of the cluster.
+func (s *side) to(broker int) {
+	s.drop()
+	s.broker = s.all[broker]
 }
 
 // play runs a script and returns its transcript.
@@ -220,7 +246,7 @@ func (s *side) unanswered(req wire.Body, version int16) {
 
 // brief shows the fields of a request that are unusual.
 func (s *side) brief(req wire.Body) string {
-	n := &names{replace: s.replace, port: s.port, known: maps.Clone(s.known), count: maps.Clone(s.count)}
+	n := &names{replace: s.replace, ports: s.ports, known: maps.Clone(s.known), count: maps.Clone(s.count)}
 	usual := n.flatten(wire.NewRequest(req.Key()))
 	lines := slices.DeleteFunc(n.flatten(req), func(l string) bool {
 		for _, end := range []string{" = null", ` = ""`, " = none", "Epoch = -1", "LogStartOffset = -1"} {
