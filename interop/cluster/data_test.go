@@ -5,6 +5,7 @@ package cluster
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
@@ -143,6 +144,10 @@ func (c *cluster) alterConfig(t *testing.T, through *peer.Broker, kind kmsg.Conf
 // ISR and refuse what asks for more, until it is back.
 func shrinking(t *testing.T, c *cluster) {
 	frozen := c.Brokers[2]
+	// Its session outlives the story: it is for leaders to find that it lags,
+	// before the controller finds that it is dead.
+	c.restart(t, frozen, "zookeeper.session.timeout.ms", "60000")
+	defer c.restart(t, frozen, "zookeeper.session.timeout.ms", strconv.Itoa(peer.SessionTimeout))
 	c.elect(t, c.Brokers[0])
 	pairs, triples := "shrinking-to-1", "shrinking-to-2"
 	c.createTopic(t, pairs, [][]int32{{0, 2}, {1, 2}}, "min.insync.replicas=2")
@@ -184,4 +189,13 @@ func shrinking(t *testing.T, c *cluster) {
 		}
 		peer.Eventually(t, patience, func() error { return put(c.Brokers[p.Index], p, -1, []byte("after")) })
 	}
+}
+
+// restart stops a broker and starts it with a property changed.
+func (c *cluster) restart(t *testing.T, b *peer.Broker, key, value string) {
+	t.Helper()
+	b.Stop(t)
+	c.registered(t, b, false)
+	b.Properties[key] = value
+	b.Start(c.scope)
 }

@@ -50,6 +50,9 @@ var stories = []struct {
 	{"deletion-waits", deletionWaits},
 }
 
+// steady is a topic that is there in every story.
+const steady = "steady"
+
 // TestMixed tells all stories of clusters of both kinds.
 func TestMixed(t *testing.T) {
 	for _, l := range layouts {
@@ -58,6 +61,7 @@ func TestMixed(t *testing.T) {
 				t.Skip("a long form: GREGOR_INTEROP_LONG=1")
 			}
 			c := clients(t, peer.StartCluster(t, peer.ClusterOptions{Brokers: l.brokers, Keeper: l.keeper, ZooKeeper: l.zookeeper, LogDirs: 2}))
+			c.createTopic(t, steady, rotated(1, all...))
 			for _, s := range stories {
 				t.Run(s.name, func(t *testing.T) {
 					defer c.restore(t)

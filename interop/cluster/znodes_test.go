@@ -191,7 +191,7 @@ func (c *cluster) thaw(t *testing.T, b *peer.Broker) {
 	t.Helper()
 	b.Resume(t)
 	rr := kmsg.NewDescribeConfigsRequestResource()
-	rr.ResourceType, rr.ResourceName = kmsg.ConfigResourceTypeTopic, "__consumer_offsets" // read from ZooKeeper for every request
+	rr.ResourceType, rr.ResourceName = kmsg.ConfigResourceTypeTopic, steady // read from ZooKeeper for every request
 	req := kmsg.NewPtrDescribeConfigsRequest()
 	req.Resources = append(req.Resources, rr)
 	peer.Eventually(t, patience, func() error {

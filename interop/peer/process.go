@@ -131,10 +131,14 @@ func (p *Process) Kill(s Scope) {
 	p.kill()
 }
 
-// Pause stops the program where it is until Resume, as kill -STOP does.
+// Pause stops the program where it is until Resume, as kill -STOP does, and
+// returns when it does nothing more.
 func (p *Process) Pause(s Scope) {
 	s.Helper()
 	p.signal(s, syscall.SIGSTOP)
+	if err := awaitStopped(p.Pid()); err != nil {
+		s.Fatalf("pause %s: %v", p.name, err)
+	}
 }
 
 // Resume lets a paused program go on.
