@@ -4,10 +4,11 @@
 // a bridge; every broker has two small disks. In each round a fault strikes:
 // kill -9 of a broker or of all, SIGSTOP past the session timeout, a network
 // partition from the peers, from ZooKeeper or from everybody, a disk that is
-// full, a disk that turns read-only, kill -9 of the keeper. When it is mended
-// every partition must get its full ISR back. Then nothing acknowledged may be
-// lost, duplicated or reordered, and all replicas must hold the same batches,
-// byte for byte. All choices come from one seed:
+// full, a disk that turns read-only, kill -9 of the keeper. Later rounds let
+// several of these happen at a time. When all is mended every partition must
+// get its full ISR back. Then nothing acknowledged may be lost, duplicated or
+// reordered, and all replicas must hold the same batches, byte for byte. All
+// choices come from one seed:
 //
 //	make chaos ROUNDS=100 SEED=7
 //	go test ./test/chaos -seed 7 -first 23 -rounds 1
