@@ -21,6 +21,8 @@ var gregorRows = []row{
 		"Transactions between two snapshots of the embedded keeper."},
 	{"gregor.keeper.4lw.commands.whitelist", List, "srvr", nil, Low, ReadOnly, plain,
 		"Four-letter words the embedded keeper answers; * is all of them."},
+	{"gregor.zookeeper.legacy.registration", Boolean, "false", nil, Low, ReadOnly, plain,
+		"Whether the broker also keeps /brokers/topics/[topic]/[broker id], as Kafka 0.7 did: an ephemeral node with the number of partitions of the topic that it leads."},
 	{"gregor.debug.pprof.address", String, null, nonEmpty, Low, ReadOnly, plain,
 		"Address, host:port, on which Go's profiles are served over HTTP (/debug/pprof/) to anybody who can reach it; off when unset."},
 	{"gregor.metrics.listener", String, null, nonEmpty, Low, ReadOnly, plain,

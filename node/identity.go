@@ -101,6 +101,9 @@ func (n *Node) register(ctx context.Context) error {
 	}
 	n.epoch.Store(epoch)
 	n.replicas.SetBrokerEpoch(epoch)
+	if n.offers != nil {
+		n.offers.Attach(z)
+	}
 	n.log.Info("registered", "broker", b.ID, "epoch", epoch, "cluster", n.clusterID)
 	return nil
 }

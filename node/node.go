@@ -20,6 +20,7 @@ import (
 	"github.com/gregor-mq/gregor/keeper"
 	"github.com/gregor-mq/gregor/metadata"
 	"github.com/gregor-mq/gregor/metadata/notify"
+	"github.com/gregor-mq/gregor/metadata/offers"
 	"github.com/gregor-mq/gregor/replica"
 	"github.com/gregor-mq/gregor/server"
 	"github.com/gregor-mq/gregor/storage"
@@ -60,6 +61,7 @@ type Node struct {
 	bound       []server.Bound
 	broker      *api.Broker
 	follower    *notify.Follower
+	offers      *offers.Offers // nil unless gregor.zookeeper.legacy.registration asks for them
 	previous    atomic.Int64 // the session that registered this broker before
 	campaigning atomic.Bool  // the controller runs
 	// hearing holds the loops over ZooKeeper's events, tasks what waits for
@@ -199,6 +201,10 @@ func flushInterval(b *config.Broker) time.Duration {
 
 // startOwners makes the coordinators, the controller and the APIs.
 func (n *Node) startOwners(ctx context.Context) error {
+	if b := n.settings.Broker(); b.Bool("gregor.zookeeper.legacy.registration") {
+		n.offers = offers.New(b.ID, n.acl, n.levels.Logger("zookeeper"))
+		n.group.Go("offers", n.offers.Run)
+	}
 	n.replicas.Start(n.group.Context())
 	var err error
 	if n.groups, err = n.newCoordinator(ctx); err != nil {

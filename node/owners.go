@@ -24,12 +24,18 @@ func (r roles) BecameLeader(topic string, partition, leaderEpoch int32) {
 	if topic == coordinator.Topic {
 		r.n.groups.OnLeader(partition, leaderEpoch)
 	}
+	if r.n.offers != nil {
+		r.n.offers.Lead(topic, partition, true)
+	}
 }
 
 // Resigned implements replica.Listener.
 func (r roles) Resigned(topic string, partition, leaderEpoch int32, _ bool) {
 	if topic == coordinator.Topic {
 		r.n.groups.OnResign(partition, leaderEpoch)
+	}
+	if r.n.offers != nil {
+		r.n.offers.Lead(topic, partition, false)
 	}
 }
 
