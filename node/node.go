@@ -62,8 +62,8 @@ type Node struct {
 	broker      *api.Broker
 	follower    *notify.Follower
 	offers      *offers.Offers // nil unless gregor.zookeeper.legacy.registration asks for them
-	previous    atomic.Int64 // the session that registered this broker before
-	campaigning atomic.Bool  // the controller runs
+	previous    atomic.Int64   // the session that registered this broker before
+	campaigning atomic.Bool    // the controller runs
 	// hearing holds the loops over ZooKeeper's events, tasks what waits for
 	// ZooKeeper or metadata on behalf of a request, group the owners' loops.
 	// They end in this order, for each starts work in those behind it.
