@@ -3,7 +3,6 @@ package node
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"slices"
 	"strings"
@@ -23,6 +22,7 @@ type brokers struct {
 	*machine
 	connect string
 	nodes   map[int32]*Node
+	told    map[int32]*journal // what each broker logged since it was started last
 }
 
 // onBrokers runs a story with brokers 1 to 3.
@@ -30,7 +30,7 @@ func onBrokers(t *testing.T, story func(t *testing.T, c *brokers)) {
 	t.Helper()
 	onMachine(t, func(t *testing.T, m *machine) {
 		connect, stop := m.ensemble()
-		c := &brokers{machine: m, connect: connect, nodes: map[int32]*Node{}}
+		c := &brokers{machine: m, connect: connect, nodes: map[int32]*Node{}, told: map[int32]*journal{}}
 		for id := range int32(3) {
 			c.start(id + 1)
 		}
@@ -46,7 +46,8 @@ func onBrokers(t *testing.T, story func(t *testing.T, c *brokers)) {
 
 func (c *brokers) start(id int32) *Node {
 	c.t.Helper()
-	n, err := Start(c.t.Context(), Options{Env: c.env, Levels: NewLevels(io.Discard, slog.LevelInfo), Config: properties(c.t, c.connect,
+	c.told[id] = new(journal)
+	n, err := Start(c.t.Context(), Options{Env: c.env, Levels: NewLevels(c.told[id], slog.LevelInfo), Config: properties(c.t, c.connect,
 		fmt.Sprint("broker.id=", id), fmt.Sprintf("listeners=PLAINTEXT://127.0.0.1:909%d", id), fmt.Sprintf("log.dirs=/broker%d/a,/broker%d/b", id, id),
 		fmt.Sprintf("gregor.metrics.listener=127.0.0.1:940%d", id),
 		"default.replication.factor=3", "offsets.topic.replication.factor=3", "replica.lag.time.max.ms=2000", "auto.leader.rebalance.enable=false",
