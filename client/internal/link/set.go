@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"sync"
 	"time"
 
@@ -38,6 +39,8 @@ type Config struct {
 	TLS *tls.Config
 	// SASL are the mechanisms to try, the first that the broker has is used.
 	SASL []sasl.Mechanism
+	// Dial makes TCP connections; nil for a net.Dialer's.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Acks is what every Produce request asks for: -1, 0 or 1.
 	Acks int16
 	// Log gets changes of connections; nil for none.
@@ -61,11 +64,9 @@ func NewSet(cfg Config) *Set {
 	opts := []kgo.Opt{
 		kgo.ClientID(cfg.ClientID), kgo.RequiredAcks(acks), kgo.DisableIdempotentWrite(), kgo.DisableClientMetrics(),
 		kgo.MaxVersions(versions()), kgo.MetadataMaxAge(time.Hour), kgo.MetadataMinAge(time.Hour),
-		kgo.ConnIdleTimeout(idleTimeout), kgo.RequestTimeoutOverhead(grace), kgo.DialTimeout(dialTimeout), kgo.SASL(cfg.SASL...),
+		kgo.ConnIdleTimeout(idleTimeout), kgo.RequestTimeoutOverhead(grace), kgo.SASL(cfg.SASL...),
 	}
-	if cfg.TLS != nil {
-		opts = append(opts, kgo.DialTLSConfig(cfg.TLS))
-	}
+	opts = append(opts, kgo.Dialer(cfg.dial))
 	if cfg.Log != nil {
 		opts = append(opts, kgo.WithLogger(logger{cfg.Log}))
 	}

@@ -1,0 +1,6 @@
+package client
+
+// consumerOptions is what a GroupConsumer is made with.
+type consumerOptions struct {
+	connection
+}
