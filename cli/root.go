@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/gregor-mq/gregor/cli/records"
 	"github.com/gregor-mq/gregor/cli/term"
 	"github.com/gregor-mq/gregor/cli/zkshell"
 	"github.com/gregor-mq/gregor/internal/env"
@@ -20,22 +21,30 @@ type Program struct {
 	In  io.Reader
 	Out io.Writer // what the user asked for
 	Err io.Writer // logs and errors
-	// Live says that Err is a terminal: progress may be shown there.
-	Live bool
+	// Live says that Err is a terminal, Typed that In is one.
+	Live, Typed bool
 	// Exit ends the process at once: a second signal during shutdown.
 	Exit func(code int)
 }
 
 // Default is the program on this machine.
 func Default() Program {
-	info, err := os.Stderr.Stat()
-	live := err == nil && info.Mode()&os.ModeCharDevice != 0
-	return Program{Env: env.Real(), In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Live: live, Exit: os.Exit}
+	return Program{
+		Env: env.Real(), In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
+		Live: isTerminal(os.Stderr), Typed: isTerminal(os.Stdin), Exit: os.Exit,
+	}
+}
+
+// isTerminal takes every character device for a terminal: nobody minds progress
+// on /dev/null.
+func isTerminal(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
 // term is what the verbs of clients get of the program.
 func (p Program) term() term.Term {
-	return term.Term{Env: p.Env, In: p.In, Out: p.Out, Err: p.Err, Live: p.Live}
+	return term.Term{Env: p.Env, In: p.In, Out: p.Out, Err: p.Err, Live: p.Live, Typed: p.Typed}
 }
 
 // Run runs the verb that args name and returns the exit code.
@@ -52,7 +61,7 @@ func (p Program) Run(ctx context.Context, args []string) int {
 	root.SetErr(p.Err)
 	root.SetArgs(args)
 	root.AddCommand(p.serverCommand(), p.keeperCommand(), p.clusterCommand(), p.versionCommand())
-	root.AddCommand(zkshell.Command(p.term()))
+	root.AddCommand(zkshell.Command(p.term()), records.ProduceCommand(p.term()), records.ConsumeCommand(p.term()))
 	if err := root.ExecuteContext(ctx); err != nil {
 		fmt.Fprintf(p.Err, "gregor: %v%s\n", err, mend(err))
 		return 1

@@ -26,6 +26,8 @@ type Term struct {
 	Err io.Writer // all else that is told
 	// Live says that Err is a terminal: progress may be shown there.
 	Live bool
+	// Typed says that In is a terminal: somebody types there.
+	Typed bool
 }
 
 // UntilInterrupted returns a context that ends with ctx, or at the first SIGINT

@@ -1,0 +1,183 @@
+package records
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/gregor-mq/gregor/cli/reach"
+	"github.com/gregor-mq/gregor/cli/term"
+)
+
+// consumeFlags are the flags of `gregor consume`.
+type consumeFlags struct {
+	kafka      reach.Kafka
+	topics     []string
+	pattern    string
+	group      string
+	beginning  bool
+	offset     string
+	partitions []int32
+	max        int64
+	timeout    time.Duration
+	atEnd      bool
+	format     string
+	print      []string
+	separator  string
+	isolation  string
+}
+
+// ConsumeCommand returns `gregor consume`.
+func ConsumeCommand(t term.Term) *cobra.Command {
+	var f consumeFlags
+	cmd := &cobra.Command{
+		Use:   "consume",
+		Short: "Print the records of topics, a line each, until interrupted",
+		Long: "Print the records of topics, a line each, until interrupted. Without --group it begins at the end, or where\n" +
+			"--from-beginning or --offset say; with --group where the group's offsets are, and commits what was printed.\n\n" +
+			"--format is value, json (which `gregor produce --format json` reads), or a template as kcat's -f, which says\n" +
+			"itself where lines end: %s or %v value, %k key, %S %V %K their lengths, %h headers, %t topic, %p partition,\n" +
+			"%o offset, %T timestamp in milliseconds, %% a percent sign, \\n \\t \\xNN.",
+		Example: "  gregor consume --topic greetings --from-beginning --exit-at-end\n" +
+			"  gregor consume --topic orders --offset @2026-01-31T12:00:00Z --format '%t-%p %o %k %s\\n'\n" +
+			"  gregor consume --topic orders --partition 0,1 --offset -10 --print key,headers\n" +
+			"  gregor consume --pattern 'log-.*' --group watchers --from-beginning",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			show, err := newLayout(f.format, f.print, f.separator)
+			if err != nil {
+				return err
+			}
+			if err := f.check(); err != nil {
+				return err
+			}
+			ctx, stop := t.UntilInterrupted(cmd.Context())
+			defer stop()
+			s, err := openKafkaSource(ctx, t, f)
+			if err != nil {
+				return err
+			}
+			return consume(ctx, t, f, show, s)
+		},
+	}
+	f.flags(cmd)
+	return cmd
+}
+
+func (f *consumeFlags) flags(cmd *cobra.Command) {
+	f.kafka.Flags(cmd, reach.DefaultBootstrap)
+	flags := cmd.Flags()
+	flags.StringSliceVarP(&f.topics, "topic", "t", nil, "the topics, by commas (may be repeated)")
+	flags.StringVar(&f.pattern, "pattern", "", "all topics whose whole name a regular expression matches, also those made later")
+	flags.StringVarP(&f.group, "group", "g", "", "the consumer group to be a member of")
+	flags.BoolVar(&f.beginning, "from-beginning", false, "begin at the first record, with --group where the group has no offset")
+	flags.StringVarP(&f.offset, "offset", "o", "", "begin at start, end, an offset, -N (before the end), +N (after the start) or @TIME (milliseconds since 1970 or 2026-01-31T12:00:00Z)")
+	flags.Int32SliceVarP(&f.partitions, "partition", "p", nil, "only these partitions, by commas")
+	flags.Int64VarP(&f.max, "max-messages", "n", 0, "stop after so many records; 0 for no limit")
+	flags.DurationVar(&f.timeout, "timeout", 0, "stop when no record came for so long; 0 for never")
+	flags.BoolVarP(&f.atEnd, "exit-at-end", "e", false, "stop where the partitions ended at the start")
+	flags.StringVarP(&f.format, "format", "f", valueFormat, "how to print a record: value, json or a template")
+	flags.StringSliceVar(&f.print, "print", nil, "what to print before the value: timestamp, partition, offset, headers, key")
+	flags.StringVarP(&f.separator, "key-separator", "K", `\t`, "what goes between the parts of --print")
+	flags.StringVar(&f.isolation, "isolation", "read_uncommitted", "read_committed leaves out what transactions have not committed")
+	cmd.MarkFlagsMutuallyExclusive("topic", "pattern")
+	cmd.MarkFlagsMutuallyExclusive("from-beginning", "offset")
+	for _, alone := range []string{"offset", "partition", "exit-at-end"} {
+		cmd.MarkFlagsMutuallyExclusive("group", alone)
+	}
+	cmd.MarkFlagsOneRequired("topic", "pattern")
+}
+
+// check looks for what cobra does not.
+func (f *consumeFlags) check() error {
+	switch {
+	case f.pattern != "" && (len(f.partitions) > 0 || f.atEnd):
+		return errors.New("--pattern: --partition and --exit-at-end want topics by their names")
+	case f.max < 0:
+		return fmt.Errorf("--max-messages %d: want 0 or more", f.max)
+	case f.timeout < 0:
+		return fmt.Errorf("--timeout %v: want 0 or more", f.timeout)
+	case f.isolation != "read_uncommitted" && f.isolation != "read_committed":
+		return fmt.Errorf("--isolation %q: want read_uncommitted or read_committed", f.isolation)
+	}
+	return nil
+}
+
+// source gives records.
+type source interface {
+	// poll waits for records. It returns none, and no error, at the end, or when
+	// ctx has ended.
+	poll(ctx context.Context) ([]*kgo.Record, error)
+	// printed says that records were printed, in the order they came.
+	printed([]*kgo.Record)
+	// close commits what was printed, where offsets are kept.
+	close(ctx context.Context) error
+}
+
+// closeTimeout bounds the last commit and the leave of a group.
+const closeTimeout = 10 * time.Second
+
+// consume prints records until the source ends, ctx does, or enough were
+// printed.
+func consume(ctx context.Context, t term.Term, f consumeFlags, show layout, s source) error {
+	p := &printer{out: bufio.NewWriterSize(t.Out, readBuffer), show: show, left: f.max}
+	err := p.loop(ctx, t, f.timeout, s)
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+	defer cancel()
+	return errors.Join(err, s.close(closing))
+}
+
+// printer writes records.
+type printer struct {
+	out  *bufio.Writer
+	show layout
+	left int64 // how many records may still be printed; 0 for no limit
+	buf  []byte
+}
+
+var errIdle = errors.New("no record came for --timeout")
+
+func (p *printer) loop(ctx context.Context, t term.Term, idle time.Duration, s source) error {
+	for {
+		waiting, cancel := context.WithCancelCause(ctx)
+		stop := func() bool { return true }
+		if idle > 0 {
+			stop = t.Env.Clock.AfterFunc(idle, func() { cancel(errIdle) }).Stop
+		}
+		records, err := s.poll(waiting)
+		stop()
+		cancel(nil)
+		if err != nil || len(records) == 0 {
+			return err
+		}
+		full := p.left > 0 && int64(len(records)) >= p.left
+		if full {
+			records = records[:p.left]
+		}
+		p.left -= min(p.left, int64(len(records)))
+		if err := p.print(records); err != nil {
+			return err
+		}
+		s.printed(records)
+		if full {
+			return nil
+		}
+	}
+}
+
+func (p *printer) print(records []*kgo.Record) (err error) {
+	for _, r := range records {
+		if p.buf, err = p.show(p.buf[:0], r); err != nil {
+			return fmt.Errorf("%s-%d, offset %d: %w", r.Topic, r.Partition, r.Offset, err)
+		}
+		if _, err := p.out.Write(p.buf); err != nil {
+			return err
+		}
+	}
+	return p.out.Flush()
+}
