@@ -213,7 +213,7 @@ func epochEnds(s *side, v int16) {
 	for i, leader := range []int{1, 0, 1} {
 		s.to(0)
 		s.quiet(reassignments(topic, 0, []int32{int32(leader), int32(1 - leader)}), 0)
-		s.moved(topic, 0, int32(leader), int32(1-leader))
+		s.moved(topic, 0, int32(2*i+1), int32(leader), int32(1-leader))
 		s.quiet(elections(0, topic, 0), 2)
 		s.eventually(func() error {
 			if got := s.partition(topic, 0); got.LeaderID != int32(leader) {

@@ -52,8 +52,9 @@ type epochs struct {
 func newTrio(s peer.Scope, kind peer.Kind) *trio {
 	c := &trio{Cluster: peer.StartCluster(s, peer.ClusterOptions{Brokers: []peer.Kind{kind, kind, kind}, Keeper: kind,
 		Racks: []string{"r0", "r1", "r1"}, LogDirs: 2, Properties: map[string]string{
-			"replica.lag.time.max.ms": "30000", // what is in sync stays so
-			"replica.selector.class":  "org.apache.kafka.common.replica.RackAwareReplicaSelector",
+			"replica.lag.time.max.ms":      "30000", // what is in sync stays so
+			"zookeeper.session.timeout.ms": "30000", // nobody's session ends
+			"replica.selector.class":       "org.apache.kafka.common.replica.RackAwareReplicaSelector",
 		}})}
 	conn, _, err := zk.Connect([]string{c.Ensemble.Addr}, 10*time.Second, zk.WithLogger(log.New(io.Discard, "", 0)))
 	if err != nil {
@@ -85,6 +86,7 @@ func TestCluster(t *testing.T) {
 	referenceCluster(t).Brokers[2].Stop(t)
 	candidateCluster(t).Brokers[2].Stop(t)
 	play(t, bereaved(), with(2))
+	stale(t)
 }
 
 // side begins a case with the first of the brokers.

@@ -21,6 +21,9 @@ import (
 // patience is how long an answer may take before it counts as none.
 const patience = 8 * time.Second
 
+// settling is how long a script waits for a state that answers do not wait for.
+const settling = 30 * time.Second
+
 // side is one broker, or one cluster, in one case, and what it answered.
 type side struct {
 	*names
@@ -316,9 +319,9 @@ func (s *side) metadata(topic string) wire.MetadataResponseTopic {
 	return s.quiet(req, 12).(*wire.MetadataResponse).Topics[0]
 }
 
-// eventually polls until check succeeds, which must not take long.
+// eventually polls until check succeeds.
 func (s *side) eventually(check func() error) {
-	deadline := time.After(patience)
+	deadline := time.After(settling)
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
