@@ -37,6 +37,9 @@ var stories = []struct {
 	tell func(*testing.T, *cluster)
 }{
 	{"replication", replication},
+	{"refusals", refusals},
+	{"producer-ids", producerIDs},
+	{"leader-epochs", leaderEpochs},
 	{"configs", topicConfigs},
 	{"expansion", expansion},
 	{"deletion", deletion},
