@@ -93,16 +93,18 @@ func (l *Lane[R]) Empty() bool { return len(l.queue) == 0 }
 // Away reports whether a batch is on its way.
 func (l *Lane[R]) Away() bool { return l.away }
 
-// Put adds a record of a size in bytes.
-func (l *Lane[R]) Put(now time.Time, r R, size int) {
+// Put adds a record of a size in bytes; it reports whether that calls for another
+// look at Ready.
+func (l *Lane[R]) Put(now time.Time, r R, size int) bool {
 	if n := len(l.queue); n > 0 {
 		if b := l.queue[n-1]; b.attempts == 0 && b.Size+size <= l.cfg.BatchBytes {
 			b.Records = append(b.Records, r)
 			b.Size += size
-			return
+			return b.Size >= l.cfg.BatchBytes
 		}
 	}
 	l.queue = append(l.queue, &Batch[R]{Records: []R{r}, Size: size, Identity: Nobody, Sequence: record.NoSequence, born: now})
+	return true
 }
 
 // Ready reports whether a batch is to be sent now, or else when time alone will

@@ -21,7 +21,7 @@ func (s *Single) authenticate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	session, out, err := mechanism.Authenticate(ctx, s.conn.RemoteAddr().String())
+	session, out, err := mechanism.Authenticate(ctx, s.addr)
 	if err != nil {
 		return fmt.Errorf("sasl %s: %w", mechanism.Name(), err)
 	}

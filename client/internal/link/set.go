@@ -75,13 +75,18 @@ func NewSet(cfg Config) *Set {
 	return s
 }
 
-// metadataKey is the API key of Metadata.
-const metadataKey = 3
+// API keys.
+const (
+	fetchKey    = 1
+	metadataKey = 3
+)
 
 // versions returns the requests that may be sent: all but Metadata, for which
-// franz-go would ask once an hour at the least.
+// franz-go would ask once an hour at the least, and Fetch up to the last version
+// that names topics: those created before 2.8 have no ids in ZooKeeper.
 func versions() *kversion.Versions {
 	v := kversion.Stable()
+	v.SetMaxKeyVersion(fetchKey, 12)
 	v.SetMaxKeyVersion(metadataKey, -1)
 	return v
 }

@@ -29,7 +29,7 @@ const (
 // may be called from many goroutines.
 type Single struct {
 	cfg  Config
-	dial func(ctx context.Context) (net.Conn, error)
+	addr string
 	env  env.Env
 	// turn holds a token while nobody uses what follows.
 	turn   chan struct{}
@@ -44,9 +44,9 @@ type Single struct {
 	expiry time.Time
 }
 
-// NewSingle returns a connection not made yet. dial makes it, TLS included.
-func NewSingle(cfg Config, dial func(ctx context.Context) (net.Conn, error), e env.Env) *Single {
-	s := &Single{cfg: cfg, dial: dial, env: e, turn: make(chan struct{}, 1), format: kmsg.NewRequestFormatter(kmsg.FormatterClientID(cfg.ClientID))}
+// NewSingle returns a connection to the broker at an address, not made yet.
+func NewSingle(cfg Config, addr string, e env.Env) *Single {
+	s := &Single{cfg: cfg, addr: addr, env: e, turn: make(chan struct{}, 1), format: kmsg.NewRequestFormatter(kmsg.FormatterClientID(cfg.ClientID))}
 	s.turn <- struct{}{}
 	return s
 }
@@ -97,7 +97,7 @@ func (s *Single) ready(ctx context.Context) error {
 		return nil
 	}
 	s.hangUp()
-	conn, err := s.dial(ctx)
+	conn, err := s.cfg.dial(ctx, "tcp", s.addr)
 	if err != nil {
 		return err
 	}
@@ -107,7 +107,7 @@ func (s *Single) ready(ctx context.Context) error {
 	}
 	if err != nil {
 		s.hangUp()
-		return fmt.Errorf("connect to %s: %w", conn.RemoteAddr(), err)
+		return fmt.Errorf("connect to %s: %w", s.addr, err)
 	}
 	return nil
 }

@@ -1,0 +1,154 @@
+package client
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/gregor-mq/gregor/client/internal/coord"
+	"github.com/gregor-mq/gregor/client/internal/lane"
+	"github.com/gregor-mq/gregor/client/internal/link"
+	"github.com/gregor-mq/gregor/client/internal/picture"
+	"github.com/gregor-mq/gregor/internal/env"
+	"github.com/gregor-mq/gregor/znode"
+)
+
+// guide tells a producer where topics are and carries its requests. It is called
+// from many goroutines; none of its methods but request and close waits.
+type guide interface {
+	// follow starts to find out about a topic.
+	follow(topic string)
+	// view returns what is known of a topic; known is false before anything is.
+	view(topic string) (v view, known bool)
+	// look finds out about a partition again, which led nowhere.
+	look(topic string, partition int32)
+	// changed returns a channel that gets a token after changes.
+	changed() <-chan struct{}
+	// settle gives up connections that nobody will use; it may wait.
+	settle()
+	request(ctx context.Context, broker int32, req kmsg.Request) (kmsg.Response, error)
+	close(ctx context.Context) error
+}
+
+// view is a topic as it is known at a moment. It is never changed.
+type view struct {
+	// err says why nothing can be written to the topic.
+	err error
+	// numbers are the partitions that may be written to, in order.
+	numbers []int32
+	// leaders are theirs, by place in numbers.
+	leaders []lane.Leader
+}
+
+// led reports whether the partition at a place in numbers has a leader.
+func (v *view) led(i int) bool { return v.leaders[i].ID >= 0 }
+
+// leader returns who leads a partition.
+func (v *view) leader(number int32) lane.Leader {
+	if i := v.place(number); i >= 0 {
+		return v.leaders[i]
+	}
+	return lane.Leader{ID: -1, Epoch: -1}
+}
+
+// place returns where in numbers a partition is, -1 for nowhere.
+func (v *view) place(number int32) int {
+	if number >= 0 && int(number) < len(v.numbers) && v.numbers[number] == number {
+		return int(number)
+	}
+	for i, n := range v.numbers {
+		if n == number {
+			return i
+		}
+	}
+	return -1
+}
+
+// zkGuide follows ZooKeeper.
+type zkGuide struct {
+	cfg   connection
+	conn  *coord.Conn
+	pic   *picture.Picture
+	links *link.Set
+	ch    <-chan struct{}
+}
+
+func newZKGuide(ctx context.Context, zookeeper string, o producerOptions) (*zkGuide, error) {
+	conn, err := o.zookeeper(ctx, zookeeper)
+	if err != nil {
+		return nil, err
+	}
+	pic, err := picture.New(ctx, conn, o.log, env.Real())
+	if err != nil {
+		_ = conn.Close(ctx) // the reason before it is the one to tell
+		return nil, fmt.Errorf("read the brokers from zookeeper: %w", err)
+	}
+	g := &zkGuide{cfg: o.connection, conn: conn, pic: pic, links: link.NewSet(o.brokers(int16(o.acks)))}
+	g.ch, _ = pic.Changes()
+	return g, nil
+}
+
+func (g *zkGuide) follow(topic string)        { g.pic.Ask(topic) }
+func (g *zkGuide) look(topic string, p int32) { g.pic.Refresh(topic, p) }
+func (g *zkGuide) changed() <-chan struct{}   { return g.ch }
+
+func (g *zkGuide) view(topic string) (view, bool) {
+	c := g.pic.Load()
+	t := c.Topics[topic]
+	switch {
+	case t == nil:
+		return view{}, false
+	case !t.Exists && c.Faults[znode.TopicPath(topic)] != nil:
+		return view{err: c.Faults[znode.TopicPath(topic)]}, true
+	case !t.Exists:
+		return view{err: ErrNoTopic}, true
+	case len(t.Partitions) == 0 && t.Err != nil:
+		return view{err: t.Err}, true
+	case len(t.Partitions) == 0:
+		return view{}, false
+	}
+	var v view
+	for _, p := range t.Partitions {
+		leader := lane.Leader{ID: -1, Epoch: -1}
+		if c.Leader(topic, p.Number) != nil {
+			leader = lane.Leader{ID: p.Leader, Epoch: p.LeaderEpoch}
+		}
+		v.numbers, v.leaders = append(v.numbers, p.Number), append(v.leaders, leader)
+	}
+	return v, true
+}
+
+// settle closes the links to brokers that left. Requests that such a broker will
+// never answer fail thereby, and go to the next leader.
+func (g *zkGuide) settle() {
+	here := map[string]bool{}
+	for _, b := range g.pic.Load().Brokers {
+		if addr, err := b.Addr(g.cfg.protocol(), g.cfg.listener); err == nil {
+			here[addr] = true
+		}
+	}
+	g.links.Keep(func(addr string) bool { return here[addr] })
+}
+
+func (g *zkGuide) request(ctx context.Context, broker int32, req kmsg.Request) (kmsg.Response, error) {
+	b := g.pic.Load().Brokers[broker]
+	if b == nil {
+		return nil, fmt.Errorf("broker %d is not registered", broker)
+	}
+	addr, err := b.Addr(g.cfg.protocol(), g.cfg.listener)
+	if err != nil {
+		return nil, err
+	}
+	l, err := g.links.To(addr)
+	if err != nil {
+		return nil, err
+	}
+	return l.Request(ctx, req)
+}
+
+func (g *zkGuide) close(ctx context.Context) error {
+	g.links.Close()
+	g.pic.Close()
+	return g.conn.Close(ctx)
+}
