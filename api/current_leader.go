@@ -20,7 +20,8 @@ type leaderNode struct {
 }
 
 // currentLeader looks a partition up by the name of its topic or, where that is
-// not known, by the topic's id.
+// not known, by the topic's id. A change of leaders reaches the replicas before
+// the cluster's picture, and it is then that clients ask.
 func (b *Broker) currentLeader(listener, name string, id wire.UUID, partition int32) currentLeader {
 	image := b.Metadata.Image()
 	topic := image.Topic(name)
@@ -35,7 +36,10 @@ func (b *Broker) currentLeader(listener, name string, id wire.UUID, partition in
 		return currentLeader{id: metadata.NoLeader, epoch: -1}
 	}
 	out := currentLeader{id: part.Leader, epoch: part.LeaderEpoch}
-	if leader, ok := image.Broker(part.Leader); ok {
+	if leader, epoch, ok := b.Replicas.Leadership(topic.Name, partition); ok && epoch > out.epoch {
+		out.id, out.epoch = leader, epoch
+	}
+	if leader, ok := image.Broker(out.id); ok {
 		if e, ok := leader.Endpoint(listener); ok {
 			out.node = &leaderNode{Endpoint: e, rack: leader.Rack}
 		}

@@ -216,6 +216,19 @@ func TestProduceNamesTheLeader(t *testing.T) {
 	}
 	f(9, 0, -1, -1, -1)
 	f(10, 1, 1, 1, 2) // 2 does not listen where we do
+
+	// The replica hears of a new leader before the cluster's picture does.
+	req := wire.NewLeaderAndIsrRequest()
+	req.BrokerEpoch = -1
+	req.TopicStates = []wire.LeaderAndIsrRequestTopicState{{TopicName: "a", TopicID: wire.UUID{15: 'a'},
+		PartitionStates: []wire.LeaderAndIsrRequestPartitionState{{Leader: 2, LeaderEpoch: 9, Isr: []int32{2}, Replicas: []int32{1, 2}}}}}
+	if resp := b.broker.Replicas.LeaderAndIsr(req); resp.ErrorCode != wire.CodeNone {
+		t.Fatal(resp.ErrorCode)
+	}
+	got := b.put(10, produces("a", v2(t, record.Spec{}))).CurrentLeader
+	if got.LeaderID != 2 || got.LeaderEpoch != 9 {
+		t.Errorf("leader %d since %d, want 2 since 9", got.LeaderID, got.LeaderEpoch)
+	}
 }
 
 // The admin client may write to internal topics.

@@ -66,6 +66,19 @@ func (m *Manager) describeLog(l *storage.Log) ReplicaDescription {
 	return out
 }
 
+// Leadership returns who leads a partition that has a replica here, -1 for
+// nobody, and since which epoch, as the controller last told; ok is false for
+// any other partition and one whose log directory failed.
+func (m *Manager) Leadership(topic string, partition int32) (leader, epoch int32, ok bool) {
+	p := m.lookup(topic, partition)
+	if p == nil {
+		return 0, 0, false
+	}
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return p.mu.leader, p.mu.leaderEpoch, p.mu.role == roleLeader || p.mu.role == roleFollower
+}
+
 // UpdateTopic gives the replicas of a topic its new configuration.
 func (m *Manager) UpdateTopic(topic string) {
 	m.update(func(name string) bool { return name == topic })

@@ -314,6 +314,14 @@ func takesOver(s *side) {
 	s.lead(g, 0, 2, 6, 1, 2)
 	look()
 	s.call(produce(-1, g.name, 0, batch(record.Spec{}, "d", "4")), 9)
+	// The leader's epoch is known before the cluster's picture changes.
+	both := []int32{1, 2}
+	s.quiet(s.leaderAndIsr(7, 1, g, leaderState{Leader: 2, LeaderEpoch: 7, Isr: both, Replicas: both}), 7)
+	s.call(produce(-1, g.name, 0, batch(record.Spec{}, "e", "5")), 10)
+	s.call(s.fetch(16, g.name, 0, 0), 16)
+	fenced := s.fetch(16, g.name, 0, 0)
+	fenced.Topics[0].Partitions[0].CurrentLeaderEpoch = 6
+	s.call(fenced, 16)
 	s.remove(g, 1)
 }
 
