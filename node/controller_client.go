@@ -55,9 +55,10 @@ func (c *controllerClient) dialled(address string) *rpc.Client {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if old := c.mu.client; old == nil || c.mu.address != address {
-		id := strconv.Itoa(int(c.n.settings.Broker().ID))
+		b := c.n.settings.Broker()
 		c.mu.client, c.mu.address = rpc.New(c.n.group.Context(), rpc.Config{
-			Address: address, ClientID: id, Negotiate: true, SoftwareName: "gregor", SoftwareVersion: kafkaVersion}, c.n.env), address
+			Address: address, ClientID: strconv.Itoa(int(b.ID)), Timeout: b.Millis("controller.socket.timeout.ms"),
+			Negotiate: true, SoftwareName: "gregor", SoftwareVersion: kafkaVersion}, c.n.env), address
 		if old != nil {
 			c.n.group.Light(func() { _ = old.Close() }) // nobody needs it any more
 		}

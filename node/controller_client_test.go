@@ -1,7 +1,9 @@
 package node
 
 import (
+	"context"
 	"testing"
+	"time"
 
 	"github.com/gregor-mq/gregor/wire"
 )
@@ -50,5 +52,40 @@ func TestAlterPartitionReachesTheController(t *testing.T) {
 		}
 		f("3.9", wire.CodeUnknownTopicID, wire.CodeUnknownTopicOrPartition)
 		f("2.7", wire.CodeUnknownTopicOrPartition, wire.CodeUnknownTopicOrPartition)
+	})
+}
+
+// A controller that does not answer holds nobody up for longer than
+// controller.socket.timeout.ms allows: here it is one that has lost ZooKeeper,
+// and a broker that stops asks it three times.
+func TestStopWithAStuckController(t *testing.T) {
+	onMachine(t, func(t *testing.T, m *machine) {
+		connect, stop := m.ensemble()
+		quick := []string{connect, "controller.socket.timeout.ms=1000", "controlled.shutdown.retry.backoff.ms=100"}
+		brain := m.start(quick...)
+		other := m.start(append(quick, "broker.id=1", "listeners=PLAINTEXT://127.0.0.1:9093", "log.dirs=/logs1")...)
+		m.eventually("both know each other", func() bool {
+			return len(brain.cache.Image().Brokers) == 2 && len(other.cache.Image().Brokers) == 2
+		})
+		req := wire.NewCreateTopicsRequest()
+		topic := wire.NewCreateTopicsRequestCreatableTopic()
+		topic.Name, topic.NumPartitions, topic.ReplicationFactor = "t", 1, 2
+		req.Topics, req.TimeoutMs = append(req.Topics, topic), 10_000
+		if code := ask[*wire.CreateTopicsResponse](m, brain, req, 7).Topics[0].ErrorCode; code != wire.CodeNone {
+			t.Fatal(code)
+		}
+		m.eventually("both are in sync", func() bool { return len(partition(other).ISR) == 2 })
+		stop()
+		began := m.env.Clock.Now()
+		m.leave(other)
+		if took := m.env.Clock.Now().Sub(began); took > 5*time.Second {
+			t.Errorf("the stop took %v", took)
+		}
+		// What it is about waits for ZooKeeper as long as it may.
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if err := brain.Stop(ctx); err != nil {
+			t.Errorf("stop: %v", err)
+		}
 	})
 }

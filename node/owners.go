@@ -93,7 +93,7 @@ func (n *Node) newController() *controller.Controller {
 		},
 		Protocol: b.Protocol, Listener: listener, ACL: n.acl,
 		Dial: func(address string) controller.Peer {
-			return rpc.New(n.group.Context(), rpc.Config{Address: address, ClientID: fmt.Sprint(b.ID)}, n.env)
+			return rpc.New(n.group.Context(), rpc.Config{Address: address, ClientID: fmt.Sprint(b.ID), Timeout: b.Millis("request.timeout.ms")}, n.env)
 		},
 		OnEvent: tell, Log: n.levels.Logger("controller"),
 	}, n.env)
