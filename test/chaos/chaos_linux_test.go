@@ -108,6 +108,9 @@ func (c *cluster) round(l *load, number int, f fault, rng *rand.Rand) {
 		linger(c.t.Context(), between(rng, 0, session))
 		blows = append(blows, c.strike(number, next, rng))
 	}
+	if number > len(faults) && rng.IntN(2) == 0 {
+		l.trim(c.t, rng)
+	}
 	for _, b := range blows {
 		linger(c.t.Context(), b.hold)
 	}

@@ -104,8 +104,11 @@ func newCluster(t *testing.T, rng *rand.Rand) *cluster {
 func brokerSettings(rng *rand.Rand) map[string]string {
 	millis := func(d time.Duration) string { return fmt.Sprint(d.Milliseconds()) }
 	return map[string]string{
-		"zookeeper.session.timeout.ms": millis(session), "zookeeper.connection.timeout.ms": "30000",
-		"replica.lag.time.max.ms": pick(rng, "1500", "4000"), "replica.socket.timeout.ms": millis(socketTimeout),
+		"zookeeper.session.timeout.ms": millis(session),
+		// Brokers that are started before the keeper is wait for it: the controller
+		// takes 30 s to stop without.
+		"zookeeper.connection.timeout.ms": millis(brokerCount * patience),
+		"replica.lag.time.max.ms":         pick(rng, "1500", "4000"), "replica.socket.timeout.ms": millis(socketTimeout),
 		"controller.socket.timeout.ms": millis(socketTimeout), "num.replica.fetchers": pick(rng, "1", "3"),
 		"replica.fetch.max.bytes":    pick(rng, "20000", "1048576"),
 		"default.replication.factor": fmt.Sprint(brokerCount), "min.insync.replicas": "2",

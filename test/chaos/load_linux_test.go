@@ -32,6 +32,7 @@ var loadTopics = []string{"load-a", "load-b"}
 type load struct {
 	records *check.History
 	offsets *check.Offsets
+	archive archive // of the goroutine that verifies
 	opts    []kgo.Opt
 	cancel  context.CancelFunc
 	wg      sync.WaitGroup
@@ -65,7 +66,7 @@ func newClient(t *testing.T, opts []kgo.Opt, more ...kgo.Opt) *kgo.Client {
 // begin creates the load topics and sets clients to work on them.
 func begin(t *testing.T, seeds []string, rng *rand.Rand) *load {
 	t.Helper()
-	l := &load{records: check.NewHistory(), offsets: check.NewOffsets(), opts: clientOptions(seeds)}
+	l := &load{records: check.NewHistory(), offsets: check.NewOffsets(), archive: newArchive(), opts: clientOptions(seeds)}
 	l.mu.changed = make(chan struct{})
 	ctx, cancel := context.WithCancel(context.Background())
 	l.cancel = cancel

@@ -26,11 +26,13 @@ func (c *cluster) verify(t *testing.T, l *load) {
 	cl := newClient(t, l.opts)
 	defer cl.Close()
 	adm := kadm.NewClient(cl)
-	ends, err := logEnds(ctx, adm)
+	starts, err := listOffsets(ctx, adm, adm.ListStartOffsets)
+	must(t, err)
+	ends, err := listOffsets(ctx, adm, adm.ListEndOffsets)
 	must(t, err)
 	var problems []error
 	for _, p := range l.records.Partitions() {
-		log, err := readLog(ctx, l.opts, p, ends[p])
+		log, err := l.whole(ctx, p, starts[p], ends[p])
 		must(t, err)
 		problems = append(problems, l.records.Log(p, log, l.records.AckedEnd(p))...)
 	}
@@ -40,17 +42,18 @@ func (c *cluster) verify(t *testing.T, l *load) {
 		t.Fatalf("promises broken:\n%v", err)
 	}
 	gregor.Eventually(t, patience, "all replicas are the same", func() error {
-		ends, err := logEnds(t.Context(), adm)
+		ends, err := listOffsets(t.Context(), adm, adm.ListEndOffsets)
 		if err != nil {
 			return err
 		}
-		return c.sameReplicas(ends)
+		return c.sameReplicas(ends, l.archive.trimmed)
 	})
 }
 
-// sameReplicas compares the copies of all partitions byte for byte, from the
-// log start to the high watermark, which must be the end of each.
-func (c *cluster) sameReplicas(ends map[check.Partition]int64) error {
+// sameReplicas compares the copies of all partitions byte for byte, from where
+// the last of them begins, which is where something was deleted at most, to the
+// high watermark, which must be the end of each.
+func (c *cluster) sameReplicas(ends, trimmed map[check.Partition]int64) error {
 	var problems []error
 	for p, end := range ends {
 		var copies []check.Replica
@@ -61,12 +64,19 @@ func (c *cluster) sameReplicas(ends map[check.Partition]int64) error {
 			}
 			copies = append(copies, check.Replica{Name: b.name, Log: log})
 		}
-		problems = append(problems, check.SameReplicas(p, 0, end, copies))
+		start := int64(0)
 		for _, r := range copies {
-			if got := r.End(); got != end {
+			first, ok := r.Start()
+			switch got := r.End(); {
+			case !ok && trimmed[p] == end:
+				start = end // nothing is left, or nothing was ever there
+			case got != end:
 				problems = append(problems, fmt.Errorf("%s: %s ends at %d, the high watermark is %d", p, r.Name, got, end))
+			case first > trimmed[p]:
+				problems = append(problems, fmt.Errorf("%s: %s begins at %d, deleted was at most what is below %d", p, r.Name, first, trimmed[p]))
 			}
 		}
+		problems = append(problems, check.SameReplicas(p, start, end, copies))
 	}
 	return errors.Join(problems...)
 }
@@ -93,25 +103,25 @@ func (m *machine) readReplica(p check.Partition) ([]byte, error) {
 	return out, nil
 }
 
-// logEnds are the high watermarks of all partitions.
-func logEnds(ctx context.Context, adm *kadm.Client) (map[check.Partition]int64, error) {
-	ends := map[check.Partition]int64{}
+// listOffsets are the starts or the high watermarks of all partitions.
+func listOffsets(ctx context.Context, adm *kadm.Client, list func(context.Context, ...string) (kadm.ListedOffsets, error)) (map[check.Partition]int64, error) {
+	out := map[check.Partition]int64{}
 	err := lasting(ctx, func() error {
 		topics, err := adm.ListTopicsWithInternal(ctx)
 		if err != nil {
 			return err
 		}
-		listed, err := adm.ListEndOffsets(ctx, topics.Names()...)
+		listed, err := list(ctx, topics.Names()...)
 		if err == nil {
 			err = listed.Error()
 		}
-		listed.Each(func(o kadm.ListedOffset) { ends[check.Partition{Topic: o.Topic, Index: o.Partition}] = o.Offset })
+		listed.Each(func(o kadm.ListedOffset) { out[check.Partition{Topic: o.Topic, Index: o.Partition}] = o.Offset })
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("list end offsets: %w", err)
+		return nil, fmt.Errorf("list offsets: %w", err)
 	}
-	return ends, nil
+	return out, nil
 }
 
 // lasting asks until the answer is none that asks to try again: a leader or a
@@ -136,17 +146,17 @@ func linger(ctx context.Context, d time.Duration) {
 	}
 }
 
-// readLog reads a partition from offset 0 to its end.
-func readLog(ctx context.Context, opts []kgo.Opt, p check.Partition, end int64) ([]check.Record, error) {
+// readLog reads a partition from its start to its end.
+func readLog(ctx context.Context, opts []kgo.Opt, p check.Partition, start, end int64) ([]check.Record, error) {
 	cl, err := kgo.NewClient(append(opts[:len(opts):len(opts)], kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{
-		p.Topic: {p.Index: kgo.NewOffset().At(0)},
+		p.Topic: {p.Index: kgo.NewOffset().At(start)},
 	}), kgo.ConsumeResetOffset(kgo.NoResetOffset()))...)
 	if err != nil {
 		return nil, err
 	}
 	defer cl.Close()
 	var out []check.Record
-	for next := int64(0); next < end; {
+	for next := start; next < end; {
 		fetches := cl.PollFetches(ctx)
 		for _, e := range fetches.Errors() {
 			return nil, fmt.Errorf("read %s at %d of %d: %w", p, next, end, e.Err)

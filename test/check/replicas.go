@@ -52,6 +52,15 @@ func (r Replica) bounds(from, end int64) (first int64, low, high int, err error)
 	return first, low, at, nil
 }
 
+// Start returns the base offset of the first entry; ok is false when there is
+// none.
+func (r Replica) Start() (offset int64, ok bool) {
+	if len(r.Log) < entryHeader {
+		return 0, false
+	}
+	return int64(binary.BigEndian.Uint64(r.Log)), true
+}
+
 // End returns the offset behind the last record of the log, 0 when it is empty;
 // entries must be whole, and of format 2.
 func (r Replica) End() int64 {
