@@ -1,0 +1,97 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/gregor-mq/gregor/client/internal/assign"
+	"github.com/gregor-mq/gregor/client/internal/member"
+	"github.com/gregor-mq/gregor/internal/must"
+	"github.com/gregor-mq/gregor/zk/session"
+)
+
+// perform does what the machine asks for, in the session in which it asked, and
+// returns the answer.
+func (c *GroupConsumer) perform(ctx context.Context, s *session.Session, e member.Effect) member.Event {
+	switch e := e.(type) {
+	case member.Register:
+		return member.Registered{Err: c.roster.Register(ctx, s, c.opts.env.Clock.Now())}
+	case member.Read:
+		group, brokers, err := c.roster.Read(ctx, s)
+		return member.Seen{Group: group, Brokers: brokers, Err: err}
+	case member.Commit:
+		return member.Committed{Err: c.surrender(ctx, e.Owned)}
+	case member.Release:
+		err := c.roster.Release(ctx, s, partitions(e.Owned))
+		c.takeFetcher()
+		return member.Released{Err: err}
+	case member.Find:
+		offsets, err := c.store(s).Find(ctx, partitions(e.Claims))
+		return member.Found{Offsets: offsets, Err: err}
+	case member.Claim:
+		made, taken, err := c.roster.Claim(ctx, s, e.Claims)
+		return member.Claimed{Made: made, Taken: taken, Err: err}
+	case member.Drop:
+		return member.Dropped{Err: c.roster.Release(ctx, s, e.Made)}
+	case member.Unregister:
+		if err := c.roster.Unregister(ctx, s); err != nil {
+			c.report(fmt.Errorf("leave: %w", err))
+		}
+		return member.Left{}
+	case member.Start, member.Stop, member.Pause, member.Resume, member.Lost, member.Abort, member.Wake, member.Report, member.Gone:
+	}
+	must.Bug("nothing answers %T", e)
+	return nil
+}
+
+func partitions(claims []assign.Claim) []assign.TopicPartition {
+	out := make([]assign.TopicPartition, len(claims))
+	for i, c := range claims {
+		out[i] = c.TopicPartition
+	}
+	return out
+}
+
+// surrender gets ready to give up partitions: nothing is fetched any more, the
+// application has come back or has had its time, and how far it came is stored.
+func (c *GroupConsumer) surrender(ctx context.Context, owned []assign.Claim) error {
+	c.mu.Lock()
+	f := c.mu.fetcher
+	c.mu.Unlock()
+	if f != nil {
+		f.Wait()
+	}
+	c.awaitIdle(ctx)
+	c.opts.onRevoked(ctx, byTopic(owned))
+	if c.opts.autoCommit == 0 {
+		return nil
+	}
+	return c.commit(ctx)
+}
+
+// awaitIdle waits, not for ever, until the application is done with what it has.
+func (c *GroupConsumer) awaitIdle(ctx context.Context) {
+	timer := c.opts.env.Clock.NewTimer(c.opts.handOver)
+	defer timer.Stop()
+	for c.isBusy() {
+		select {
+		case <-c.idle:
+		case <-timer.C():
+			c.report(fmt.Errorf("%w: it had %v", ErrSlow, c.opts.handOver))
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (c *GroupConsumer) isBusy() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.mu.busy
+}
+
+// errFenced is why a commit is refused that might overwrite a later one of another
+// member.
+var errFenced = errors.New("the zookeeper session may be over")

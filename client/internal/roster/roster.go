@@ -1,0 +1,203 @@
+package roster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/gregor-mq/gregor/client/internal/assign"
+	"github.com/gregor-mq/gregor/client/internal/coord"
+	"github.com/gregor-mq/gregor/client/internal/member"
+	"github.com/gregor-mq/gregor/zk"
+	"github.com/gregor-mq/gregor/zk/session"
+	"github.com/gregor-mq/gregor/znode"
+)
+
+// Roster is a group as one member sees it. All that it writes it writes in the
+// session that its caller gives, and not at all once that has ended.
+type Roster struct {
+	// Group and ID name the member's node, Subscription is what it says but for
+	// the time.
+	Group, ID    string
+	Subscription znode.Consumer
+	// Watch gets the paths that are read with a watch.
+	Watch *coord.Subscription
+
+	// watched are the topics whose nodes have a watch.
+	watched map[string]bool
+}
+
+// acl is that of all that members create: open, as /consumers is.
+func acl(string) []zk.ACL { return zk.OpenACL() }
+
+// Check refuses names that cannot be those of znodes.
+func (r *Roster) Check() error {
+	names := map[string]string{"group": r.Group, "consumer id": r.ID}
+	if r.Subscription.Pattern == znode.StaticPattern {
+		for topic := range r.Subscription.Streams {
+			names["topic "+topic] = topic
+		}
+	}
+	for what, name := range names {
+		if err := checkName(name); err != nil {
+			return fmt.Errorf("%s: %q %w", what, name, err)
+		}
+	}
+	return nil
+}
+
+// Register creates the member's node. The error is member.ErrTaken when another
+// session holds it.
+func (r *Roster) Register(ctx context.Context, s *session.Session, now time.Time) error {
+	c := r.Subscription
+	c.Timestamp = now.UnixMilli()
+	path := znode.ConsumerIDPath(r.Group, r.ID)
+	calls := s.Retrying()
+	for {
+		_, _, err := calls.CreateRecursive(ctx, path, c.Encode(), acl, zk.Ephemeral)
+		if !errors.Is(err, zk.ErrNodeExists) {
+			return err
+		}
+		switch stat, err := calls.Exists(ctx, path, false); {
+		case errors.Is(err, zk.ErrNoNode): // gone since: once more
+		case err != nil:
+			return err
+		case stat.EphemeralOwner != s.ID():
+			return member.ErrTaken
+		default:
+			return nil // made by an attempt whose answer was lost
+		}
+	}
+}
+
+// Unregister deletes the member's node.
+func (r *Roster) Unregister(ctx context.Context, s *session.Session) error {
+	return r.remove(ctx, s, []string{znode.ConsumerIDPath(r.Group, r.ID)})
+}
+
+// Claim creates owner nodes. Made are those that this session holds now, Taken
+// those that others hold, each with a watch on its end.
+func (r *Roster) Claim(ctx context.Context, s *session.Session, claims []assign.Claim) (made, taken []assign.TopicPartition, err error) {
+	if err := r.ownersParents(ctx, s, claims); err != nil {
+		return nil, nil, err
+	}
+	left := claims
+	for len(left) > 0 && err == nil {
+		reqs := make([]zk.Request, len(left))
+		for i, c := range left {
+			reqs[i] = &zk.CreateRequest{Path: r.owner(c.TopicPartition), Data: []byte(c.Thread), ACL: acl(""), Flags: zk.Ephemeral}
+		}
+		var again []assign.Claim
+		for i, resp := range s.DoRetry(ctx, reqs) {
+			c, held := left[i], false
+			switch {
+			case resp.Err == nil:
+				made = append(made, c.TopicPartition)
+				continue
+			case !errors.Is(resp.Err, zk.ErrNodeExists):
+				err = fmt.Errorf("claim %s: %w", r.owner(c.TopicPartition), resp.Err)
+				continue
+			}
+			switch mine, there, lerr := r.holder(ctx, s, c); {
+			case lerr != nil:
+				err = lerr
+			case mine:
+				made, held = append(made, c.TopicPartition), true
+			case there:
+				taken, held = append(taken, c.TopicPartition), true
+			}
+			if !held {
+				again = append(again, c)
+			}
+		}
+		left = again
+	}
+	return made, taken, err
+}
+
+// ownersParents creates what owner nodes hang from.
+func (r *Roster) ownersParents(ctx context.Context, s *session.Session, claims []assign.Claim) error {
+	topic := ""
+	for _, c := range claims { // in order of topics
+		if c.Topic == topic {
+			continue
+		}
+		topic = c.Topic
+		_, _, err := s.Retrying().CreateRecursive(ctx, znode.OwnersPath(r.Group, topic), nil, acl, zk.Persistent)
+		if err != nil && !errors.Is(err, zk.ErrNodeExists) {
+			return err
+		}
+	}
+	return nil
+}
+
+// holder tells whose an owner node is that exists, or did. One of this session
+// with another thread's name is given the right one.
+func (r *Roster) holder(ctx context.Context, s *session.Session, c assign.Claim) (mine, there bool, err error) {
+	path := r.owner(c.TopicPartition)
+	r.Watch.Watch(path)
+	data, stat, err := s.Retrying().Get(ctx, path, true)
+	switch {
+	case errors.Is(err, zk.ErrNoNode):
+		return false, false, nil
+	case err != nil:
+		return false, false, err
+	case stat.EphemeralOwner != s.ID():
+		return false, true, nil
+	case string(data) != c.Thread:
+		_, err = s.Retrying().Set(ctx, path, []byte(c.Thread), -1)
+	}
+	return err == nil, err == nil, err
+}
+
+// Release deletes owner nodes of this session.
+func (r *Roster) Release(ctx context.Context, s *session.Session, owned []assign.TopicPartition) error {
+	paths := make([]string, len(owned))
+	for i, tp := range owned {
+		paths[i] = r.owner(tp)
+	}
+	return r.remove(ctx, s, paths)
+}
+
+// remove deletes nodes as long as they are this session's. A deletion whose
+// answer was lost is not just sent again: by then the node may be another's.
+func (r *Roster) remove(ctx context.Context, s *session.Session, paths []string) error {
+	for len(paths) > 0 {
+		reqs := make([]zk.Request, len(paths))
+		for i, path := range paths {
+			reqs[i] = &zk.DeleteRequest{Path: path, Version: -1}
+		}
+		var unsure []string
+		for i, resp := range s.Do(ctx, reqs) {
+			switch {
+			case errors.Is(resp.Err, zk.ErrConnectionLoss):
+				unsure = append(unsure, paths[i])
+			case resp.Err != nil && !errors.Is(resp.Err, zk.ErrNoNode):
+				return fmt.Errorf("delete %s: %w", paths[i], resp.Err)
+			}
+		}
+		paths = paths[:0]
+		for _, path := range unsure {
+			stat, err := s.Retrying().Exists(ctx, path, false)
+			switch {
+			case errors.Is(err, zk.ErrNoNode):
+			case err != nil:
+				return err
+			case stat.EphemeralOwner == s.ID():
+				paths = append(paths, path)
+			}
+		}
+	}
+	return nil
+}
+
+func (r *Roster) owner(tp assign.TopicPartition) string {
+	return znode.OwnerPath(r.Group, tp.Topic, tp.Partition)
+}
+
+// Freed tells which owner node of the group a path is, if it is one.
+func (r *Roster) Freed(path string) (assign.TopicPartition, bool) {
+	n := znode.ParsePath(path)
+	return assign.TopicPartition{Topic: n.Topic, Partition: n.Partition}, n.Kind == znode.OwnerNode
+}

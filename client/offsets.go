@@ -1,0 +1,71 @@
+package client
+
+import (
+	"context"
+	"fmt"
+	"maps"
+
+	"github.com/gregor-mq/gregor/client/internal/offset"
+	"github.com/gregor-mq/gregor/zk/session"
+)
+
+// store returns where a member with a session keeps its offsets.
+func (c *GroupConsumer) store(s *session.Session) offset.Store {
+	zookeeper := offset.ZooKeeper(s, c.group)
+	switch c.opts.offsets {
+	case inKafka:
+		return c.kafka
+	case inBoth:
+		return offset.Both(c.kafka, zookeeper)
+	}
+	return zookeeper
+}
+
+// Commit stores the offsets after all that Poll returned, and so says that the
+// application is done with that.
+func (c *GroupConsumer) Commit(ctx context.Context) error {
+	c.back()
+	return c.commit(ctx)
+}
+
+// commit stores the offsets after all that the application is done with, as far as
+// they are not stored yet. One commit follows the other, so that an older one
+// cannot overwrite a newer.
+func (c *GroupConsumer) commit(ctx context.Context) error {
+	if !c.forCommit(ctx) {
+		return context.Cause(ctx)
+	}
+	defer func() { c.turn <- struct{}{} }()
+	c.mu.Lock()
+	f, s := c.mu.fetcher, c.mu.session
+	c.mu.Unlock()
+	if f == nil {
+		return nil
+	}
+	offsets := f.Settled()
+	maps.DeleteFunc(offsets, func(p offset.Partition, o int64) bool {
+		stored, ok := c.committed[p]
+		return ok && stored == o
+	})
+	if len(offsets) == 0 {
+		return nil
+	}
+	if !c.opts.env.Clock.Now().Before(s.AliveUntil()) {
+		return fmt.Errorf("commit of %d offsets: %w", len(offsets), errFenced)
+	}
+	if err := c.store(s).Commit(ctx, offsets); err != nil {
+		return err
+	}
+	maps.Copy(c.committed, offsets)
+	return nil
+}
+
+// forCommit takes the turn to commit; it reports false when ctx ended before.
+func (c *GroupConsumer) forCommit(ctx context.Context) bool {
+	select {
+	case <-c.turn:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
