@@ -9,6 +9,7 @@ import (
 	"go.etcd.io/raft/v3"
 	pb "go.etcd.io/raft/v3/raftpb"
 
+	"github.com/gregor-mq/gregor/internal/env"
 	"github.com/gregor-mq/gregor/internal/must"
 	"github.com/gregor-mq/gregor/internal/run"
 	"github.com/gregor-mq/gregor/keeper/tree"
@@ -87,30 +88,42 @@ func (l *loop) run(ctx context.Context) error {
 	}
 	tick := l.k.env.Clock.NewTimer(l.toNextTick())
 	defer tick.Stop()
-	for {
-		ready := l.k.inbox.Ready()
-		if l.appends >= maxAppends || l.prep == nil {
-			ready = nil
-		}
-		var err error
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ready:
-			l.takeCalls()
-			err = l.drive()
-		case msgs := <-l.writer.done:
-			err = l.appended(msgs)
-		case r := <-l.snapDone:
-			l.snapshotDone(r)
-		case <-tick.C():
-			l.tick()
-			err = l.drive()
-			tick.Reset(l.toNextTick())
-		}
-		if err != nil {
+	for ctx.Err() == nil {
+		if err := l.one(ctx, tick); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// one waits for something to do and does it. What is on disk comes first: it is
+// answered before more is begun.
+func (l *loop) one(ctx context.Context, tick env.Timer) error {
+	select {
+	case msgs := <-l.writer.done:
+		return l.appended(msgs)
+	default:
+	}
+	ready := l.k.inbox.Ready()
+	if l.appends >= maxAppends || l.prep == nil {
+		ready = nil
+	}
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-ready:
+		l.takeCalls()
+		return l.drive()
+	case msgs := <-l.writer.done:
+		return l.appended(msgs)
+	case r := <-l.snapDone:
+		l.snapshotDone(r)
+		return nil
+	case <-tick.C():
+		l.tick()
+		err := l.drive()
+		tick.Reset(l.toNextTick())
+		return err
 	}
 }
 
