@@ -3,7 +3,9 @@ package controller
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"net"
+	"slices"
 	"strconv"
 
 	"github.com/gregor-mq/gregor/controller/decide"
@@ -85,7 +87,7 @@ func (c *Controller) send(ctx context.Context, s decide.Send) {
 }
 
 func (c *Controller) closeSenders() {
-	for id := range c.senders {
+	for _, id := range slices.Sorted(maps.Keys(c.senders)) {
 		c.disconnect(id)
 	}
 }

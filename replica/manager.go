@@ -1,9 +1,12 @@
 package replica
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -253,17 +256,33 @@ func (m *Manager) drop(p *Partition) {
 
 // each calls f for every partition, without holding the table's lock.
 func (m *Manager) each(f func(*Partition)) {
+	for _, p := range m.all() {
+		f(p)
+	}
+}
+
+// inOrder is each in the order of names, for what others hear of: so that the
+// same happens whenever the same has happened before.
+func (m *Manager) inOrder(f func(*Partition)) {
+	all := m.all()
+	slices.SortFunc(all, func(a, b *Partition) int {
+		return cmp.Or(strings.Compare(a.key.topic, b.key.topic), cmp.Compare(a.key.index, b.key.index))
+	})
+	for _, p := range all {
+		f(p)
+	}
+}
+
+func (m *Manager) all() []*Partition {
 	m.mu.RLock()
+	defer m.mu.RUnlock()
 	all := make([]*Partition, 0, len(m.mu.topics))
 	for _, t := range m.mu.topics {
 		for _, p := range t {
 			all = append(all, p)
 		}
 	}
-	m.mu.RUnlock()
-	for _, p := range all {
-		f(p)
-	}
+	return all
 }
 
 // observe takes the directory of a failing disk offline and hands the error on.
@@ -278,7 +297,7 @@ func (m *Manager) observe(err error) error {
 // takeOffline ends the service of all partitions of failed directories; the
 // others go on.
 func (m *Manager) takeOffline() {
-	m.each(func(p *Partition) {
+	m.inOrder(func(p *Partition) {
 		if p.log().Dir().Failed() != nil {
 			p.becomeOffline(m)
 		}

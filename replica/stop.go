@@ -26,7 +26,7 @@ func (m *Manager) Stop() error {
 	defer m.control.Unlock()
 	m.stopped = true
 	m.followers.fetchers.Stop()
-	m.each(func(p *Partition) {
+	m.inOrder(func(p *Partition) {
 		p.mu.Lock()
 		p.mu.role = roleGone
 		p.resignLocked()

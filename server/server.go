@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -149,6 +151,7 @@ func (s *Server) Stop() error {
 		open = append(open, c)
 	}
 	s.mu.Unlock()
+	slices.SortFunc(open, func(a, b *Conn) int { return strings.Compare(a.nc.RemoteAddr().String(), b.nc.RemoteAddr().String()) })
 	for _, c := range open {
 		c.fail(net.ErrClosed)
 	}
