@@ -70,6 +70,8 @@ func (q *loadQueue) run(ctx context.Context) error {
 		select {
 		case <-q.ready:
 		case <-ctx.Done():
+		}
+		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
 		for ctx.Err() == nil {

@@ -49,6 +49,8 @@ func (l *loop) run(ctx context.Context) error {
 		case <-l.box.ready:
 		case <-wake.C():
 		case <-ctx.Done():
+		}
+		if ctx.Err() != nil {
 			l.stop()
 			return context.Cause(ctx)
 		}

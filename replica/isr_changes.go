@@ -65,6 +65,8 @@ func (c *isrChanges) take(ctx context.Context) ([]isrChange, error) {
 	select {
 	case <-c.ready:
 	case <-ctx.Done():
+	}
+	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
 	c.mu.Lock()

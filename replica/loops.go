@@ -18,6 +18,9 @@ func every(ctx context.Context, clock env.Clock, delay, interval time.Duration, 
 	for {
 		select {
 		case <-t.C():
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
 			f()
 			t.Reset(interval)
 		case <-ctx.Done():

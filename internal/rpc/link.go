@@ -113,6 +113,11 @@ func (l *link) do(ctx context.Context, call *Call) error {
 	select {
 	case <-p.done:
 	case <-ctx.Done():
+		select {
+		case <-p.done:
+			return p.err // it came all the same
+		default:
+		}
 		// The answer would block all that follow; and the reader may be filling
 		// the caller's buffer, so wait until it is done with it.
 		l.fail(context.Cause(ctx))

@@ -70,8 +70,8 @@ func (q *Inbox[E]) passSpace() {
 	}
 }
 
-// Drain waits until something is there and returns all of it, appended to buf.
-// It returns ErrClosed once the inbox is closed and empty.
+// Drain waits until something is there and returns all of it, appended to buf,
+// even when ctx has ended. It returns ErrClosed once the inbox is closed and empty.
 func (q *Inbox[E]) Drain(ctx context.Context, buf []E) ([]E, error) {
 	for {
 		if out, err := q.take(buf); err != nil || len(out) > len(buf) {
@@ -80,13 +80,16 @@ func (q *Inbox[E]) Drain(ctx context.Context, buf []E) ([]E, error) {
 		select {
 		case <-q.ready:
 		case <-ctx.Done():
+			if out, err := q.take(buf); err != nil || len(out) > len(buf) {
+				return out, err
+			}
 			return buf, context.Cause(ctx)
 		}
 	}
 }
 
-// Get waits until something is there and returns the oldest element alone: for
-// owners that leave the rest where Clear finds it. It returns ErrClosed once the
+// Get waits until something is there and returns the oldest element alone, even
+// when ctx has ended: for owners that leave the rest where Clear finds it. It returns ErrClosed once the
 // inbox is closed and empty.
 func (q *Inbox[E]) Get(ctx context.Context) (E, error) {
 	for {
@@ -96,8 +99,11 @@ func (q *Inbox[E]) Get(ctx context.Context) (E, error) {
 		select {
 		case <-q.ready:
 		case <-ctx.Done():
-			var none E
-			return none, context.Cause(ctx)
+			e, ok, err := q.pop()
+			if !ok && err == nil {
+				err = context.Cause(ctx)
+			}
+			return e, err
 		}
 	}
 }

@@ -75,6 +75,8 @@ func (f *Follower) Run(ctx context.Context) error {
 		select {
 		case <-f.wake:
 		case <-ctx.Done():
+		}
+		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
 		if err := f.Catch(ctx); err != nil {

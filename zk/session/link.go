@@ -121,6 +121,8 @@ func (s *Session) write(ctx context.Context, l *link, heard *atomic.Int64) error
 		case <-s.wake:
 		case <-timer.C():
 		case <-ctx.Done():
+		}
+		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 	}
