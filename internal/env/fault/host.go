@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -112,16 +114,7 @@ func (l *life) kill() {
 	l.mu.Lock()
 	first := !l.mu.killed
 	l.mu.killed = true
-	var ends []io.Closer
-	for x := range l.mu.listeners {
-		ends = append(ends, x.Listener)
-	}
-	for x := range l.mu.conns {
-		ends = append(ends, x)
-	}
-	for x := range l.mu.locks {
-		ends = append(ends, x)
-	}
+	ends := l.endsLocked()
 	l.mu.Unlock()
 	if !first {
 		return
@@ -132,6 +125,25 @@ func (l *life) kill() {
 	for _, x := range ends {
 		_ = x.Close() // nobody is left to be told
 	}
+}
+
+// endsLocked lists what a dead process lets go: listeners, connections, locks,
+// each by name, so that every kill of the same process is the same.
+func (l *life) endsLocked() (ends []io.Closer) {
+	for _, x := range byName(l.mu.listeners, func(x *listener) string { return x.Addr().String() }) {
+		ends = append(ends, x.Listener)
+	}
+	for _, x := range byName(l.mu.conns, func(x *conn) string { return x.LocalAddr().String() + " " + x.RemoteAddr().String() }) {
+		ends = append(ends, x)
+	}
+	for _, x := range byName(l.mu.locks, func(x *lock) string { return x.name }) {
+		ends = append(ends, x)
+	}
+	return ends
+}
+
+func byName[E comparable](set map[E]struct{}, name func(E) string) []E {
+	return slices.SortedFunc(maps.Keys(set), func(a, b E) int { return strings.Compare(name(a), name(b)) })
 }
 
 // Pause freezes the process that runs: no timer fires, nothing arrives or
