@@ -1,8 +1,9 @@
 package sim
 
 import (
-	"bufio"
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"hash/fnv"
@@ -26,8 +27,10 @@ type trace struct {
 		lines int
 		at    time.Duration // the instant of the lines that are not hashed yet
 		now   []string      // these lines
-		out   *bufio.Writer // nil when nobody wants to read it
-		file  *os.File
+		// out is the whole log, nil when nobody wants to read it. It goes to the file
+		// in the end: a call to the operating system on the way would let real time in.
+		out  *bytes.Buffer
+		file *os.File
 	}
 }
 
@@ -41,7 +44,7 @@ func newTrace(name string) (*trace, error) {
 	if err != nil {
 		return nil, err
 	}
-	tr.mu.file, tr.mu.out = f, bufio.NewWriter(f)
+	tr.mu.file, tr.mu.out = f, &bytes.Buffer{}
 	return tr, nil
 }
 
@@ -65,7 +68,7 @@ func (tr *trace) passLocked() {
 	for _, line := range tr.mu.now {
 		_, _ = fmt.Fprintln(h, line)
 		if tr.mu.out != nil {
-			_, _ = fmt.Fprintln(tr.mu.out, tr.mu.at, line) // shows in close
+			_, _ = fmt.Fprintln(tr.mu.out, tr.mu.at, line) // a buffer does not fail
 		}
 	}
 	tr.mu.sum = h.Sum64()
@@ -88,10 +91,8 @@ func (tr *trace) close() error {
 	if tr.mu.out == nil {
 		return nil
 	}
-	if err := tr.mu.out.Flush(); err != nil {
-		return err
-	}
-	return tr.mu.file.Close()
+	_, err := tr.mu.out.WriteTo(tr.mu.file)
+	return errors.Join(err, tr.mu.file.Close())
 }
 
 // tracedNet notes what a host sends.
