@@ -34,6 +34,7 @@ type ClusterOptions struct {
 	Racks      []string          // by broker; none when empty
 	LogDirs    int               // of each broker; 1 when 0
 	Properties map[string]string // of all brokers, over ClusterProperties
+	Requests   bool              // Apache's brokers log every request, as JSON
 }
 
 // Cluster is several brokers over one ensemble.
@@ -109,7 +110,7 @@ func newMember(s Scope, ensemble string, o ClusterOptions, id int, kind Kind) *B
 		dirs[i] = filepath.Join(root, "logs-"+strconv.Itoa(i))
 	}
 	p["log.dirs"] = strings.Join(dirs, ",")
-	bo := Options{ZooKeeper: ensemble, LogDir: dirs[0], Properties: p}
+	bo := Options{ZooKeeper: ensemble, LogDir: dirs[0], Properties: p, Requests: o.Requests}
 	if kind.playing() == KindGregor {
 		return newGregor(s, bo)
 	}

@@ -5,6 +5,7 @@ package peer
 import (
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // Tools maps the names of Kafka's scripts to the classes they run.
@@ -107,10 +108,10 @@ func java(s Scope, name, classPath string, jvm []string, class string, args []st
 	return start(s, name, "java", append(argv, args...), stdin)
 }
 
-// log4j writes a configuration of Kafka's logger.
-func log4j(s Scope, level, target string) string {
+// log4j writes a configuration of Kafka's logger; more lines may be given.
+func log4j(s Scope, level, target string, more ...string) string {
 	s.Helper()
-	return write(s, "log4j.properties", "log4j.rootLogger="+level+", out\n"+
+	return write(s, "log4j.properties", "log4j.rootLogger="+level+", out\n"+strings.Join(append(more, ""), "\n")+
 		"log4j.appender.out=org.apache.log4j.ConsoleAppender\n"+
 		"log4j.appender.out.Target="+target+"\n"+
 		"log4j.appender.out.layout=org.apache.log4j.PatternLayout\n"+

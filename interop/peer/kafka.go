@@ -21,6 +21,7 @@ type Options struct {
 	Properties map[string]string // over BrokerProperties
 	Overrides  map[string]string // gregor only: given on the command line, over the file
 	DataDir    string            // gregor only: the keeper's directory; its own one when empty
+	Requests   bool              // Apache only: every request is logged, as JSON
 }
 
 // Broker is a running broker of either kind.
@@ -71,8 +72,12 @@ func newKafka(s Scope, version string, o Options) *Broker {
 	s.Helper()
 	b := newBroker(s, KindApache, o)
 	b.Properties["zookeeper.connect"] = o.ZooKeeper
+	var more []string
+	if o.Requests {
+		more = append(more, "log4j.logger.kafka.request.logger=DEBUG")
+	}
 	b.run = func(s Scope) *Process {
-		jvm := []string{"-Xmx512m", "-Xms256m", "-Dlog4j.configuration=file:" + log4j(s, "INFO", "System.out")}
+		jvm := []string{"-Xmx512m", "-Xms256m", "-Dlog4j.configuration=file:" + log4j(s, "INFO", "System.out", more...)}
 		return java(s, "kafka-"+version, Jars(s, "kafka-"+version), jvm, "kafka.Kafka", []string{b.configFile(s)}, "")
 	}
 	return b
