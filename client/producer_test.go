@@ -295,4 +295,3 @@ func TestRefusals(t *testing.T) {
 	closed(t, p)
 	send(&client.Record{Topic: "small"}, client.ErrClosed)
 }
-
