@@ -45,11 +45,17 @@ func TestSameReplicas(t *testing.T) {
 	f(0, 5, "x has 23 bytes at offset 0 (epoch 1, checksum 00000007), y has ended", log(a, b, c), nil)
 }
 
-func TestReplicaEnd(t *testing.T) {
+func TestReplicaEnds(t *testing.T) {
 	body := string([]byte{0, 0, 0, 0, 0, 4}) // attributes, then the delta of the last offset
 	log := append(entry(3, 1, body), entry(8, 1, body)...)
 	if got := (Replica{Log: log}).End(); got != 13 {
 		t.Errorf("ends at %d", got)
+	}
+	if _, ok := (Replica{}).Start(); ok {
+		t.Error("an empty log begins somewhere")
+	}
+	if got, ok := (Replica{Log: log}).Start(); got != 3 || !ok {
+		t.Errorf("start %d %v", got, ok)
 	}
 	if got := (Replica{}).End(); got != 0 {
 		t.Errorf("an empty one ends at %d", got)
