@@ -18,7 +18,8 @@ import (
 // topicDetail asks the brokers about a topic until the answer is right.
 func topicDetail(t *testing.T, c *gregortest.Cluster, topic, what string, right func(kadm.TopicDetail) bool) kadm.TopicDetail {
 	t.Helper()
-	adm := kadm.NewClient(c.Client())
+	// It may ask a broker that is frozen, so it is not patient.
+	adm := kadm.NewClient(c.Client(kgo.RequestTimeoutOverhead(time.Second), kgo.DialTimeout(time.Second)))
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for ctx := bounded(t); ctx.Err() == nil; <-tick.C {
