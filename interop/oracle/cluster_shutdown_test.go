@@ -63,6 +63,7 @@ func bereaved() []family {
 		{"cluster-gone", goneScripts()},
 		{"cluster-gone-elect", goneElectScripts()},
 		{"cluster-gone-stuck", []script{{name: "stuck", run: stuckReassignment}, {name: "deleted", run: deleteHalfGone}}},
+		{"cluster-usurped", []script{{name: "controller", run: usurped}}},
 	}
 }
 

@@ -151,9 +151,12 @@ func leaderAndIsr(s *side, v int16) {
 	}
 	s.call(at(0, nil), v)
 	s.call(at(0, nil), v)
-	any := at(2, nil)
-	any.BrokerEpoch = -1
-	s.call(any, v)
+	early := at(1, nil) // the controller knows of the registration first
+	early.BrokerEpoch++
+	s.call(early, v)
+	whichever := at(2, nil)
+	whichever.BrokerEpoch = -1
+	s.call(whichever, v)
 	s.call(at(1, nil), v)
 	s.call(at(3, func(st *leaderState) { st.PartitionEpoch = 4; st.IsNew = false }), v)
 	s.call(at(4, func(st *leaderState) { st.PartitionEpoch = 3 }), v)
@@ -372,6 +375,27 @@ func uncommitted(s *side) {
 	s.call(&wire.DeleteRecordsRequest{TimeoutMs: 10, Topics: []wire.DeleteRecordsRequestTopic{{Name: g.name,
 		Partitions: []wire.DeleteRecordsRequestPartition{{Offset: 1}}}}}, 2)
 	s.remove(g, 1)
+}
+
+// usurped tells broker 1 of a newer controller: whoever has heard of it obeys
+// the one of before no more.
+func usurped(s *side) {
+	s.to(1)
+	g := s.ghost("ghost")
+	led := leaderState{Leader: 1, Isr: []int32{1}, Replicas: []int32{1}, IsNew: true}
+	newer := s.updateMetadata(8, 1, g)
+	newer.ControllerID = 1
+	newer.ControllerEpoch++
+	s.call(newer, 8)
+	s.call(about(), 12)
+	s.call(s.updateMetadata(8, 1, g), 8)
+	s.call(s.leaderAndIsr(7, 1, g, led), 7)
+	s.call(s.stopReplica(4, 1, g, false, stopState{}), 4)
+	s.call(about(), 12)
+	obeyed := s.leaderAndIsr(7, 1, g, led)
+	obeyed.ControllerEpoch++
+	s.call(obeyed, 7)
+	s.call(produce(1, g.name, 0, batch(record.Spec{}, "k", "v")), 9)
 }
 
 func epochEnd(topic string, partition, current, e, replica int32) *wire.OffsetForLeaderEpochRequest {
