@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/gregor-mq/gregor/cli/term"
 )
 
 // anyPartition leaves the choice to the partitioner.
@@ -49,7 +51,7 @@ func newInput(f produceFlags) (input, error) {
 		return in, fmt.Errorf("--key-separator: %w", err)
 	}
 	if f.timestamp != "" {
-		if in.timestamp, err = parseTime(f.timestamp); err != nil {
+		if in.timestamp, err = term.ParseTime(f.timestamp); err != nil {
 			return in, fmt.Errorf("--timestamp: %w", err)
 		}
 	}

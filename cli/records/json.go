@@ -54,20 +54,8 @@ func (m *moment) UnmarshalJSON(data []byte) (err error) {
 			return err
 		}
 	}
-	m.Time, err = parseTime(text)
+	m.Time, err = term.ParseTime(text)
 	return err
-}
-
-// parseTime reads milliseconds since 1970, or RFC 3339.
-func parseTime(s string) (time.Time, error) {
-	if ms, err := strconv.ParseInt(s, 10, 64); err == nil && ms >= 0 {
-		return time.UnixMilli(ms), nil
-	}
-	t, err := time.Parse(time.RFC3339Nano, s)
-	if err != nil {
-		return time.Time{}, fmt.Errorf("time %q: want milliseconds since 1970 or a time such as 2026-01-31T12:00:00Z", s)
-	}
-	return t, nil
 }
 
 // timestampTypes are the names of record attributes' timestamp types.

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/gregor-mq/gregor/cli/term"
 )
 
 // start is where to begin in a partition.
@@ -36,7 +38,7 @@ func parseStart(s string) (start, error) {
 		return start{}, bad
 	}
 	if text, ok := strings.CutPrefix(s, "@"); ok {
-		t, err := parseTime(text)
+		t, err := term.ParseTime(text)
 		if err != nil {
 			return start{}, fmt.Errorf("--offset: %w", err)
 		}

@@ -20,6 +20,7 @@ import (
 
 	"github.com/gregor-mq/gregor/cli"
 	"github.com/gregor-mq/gregor/internal/env"
+	"github.com/gregor-mq/gregor/test/gregor"
 )
 
 // patience bounds every wait; what takes longer hangs.
@@ -166,6 +167,12 @@ func (s *stream) watch() (string, <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.text.String(), s.changed
+}
+
+// Eventually calls f until it returns nil.
+func Eventually(t testing.TB, what string, f func() error) {
+	t.Helper()
+	gregor.Eventually(t, patience, what, f)
 }
 
 // Same fails the test when two texts differ.

@@ -1,0 +1,164 @@
+package groups
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/twmb/franz-go/pkg/kadm"
+
+	"github.com/gregor-mq/gregor/cli/reach"
+	"github.com/gregor-mq/gregor/cli/term"
+)
+
+// verbs is what all verbs share.
+type verbs struct {
+	term  term.Term
+	zk    reach.ZooKeeper
+	kafka reach.Kafka
+	json  bool
+}
+
+// Command returns `gregor groups`.
+func Command(t term.Term) *cobra.Command {
+	v := &verbs{term: t}
+	cmd := &cobra.Command{
+		Use:   "groups",
+		Short: "Consumer groups, with offsets in ZooKeeper and in Kafka alike",
+		Long: "Consumer groups, those of old consumers with offsets in ZooKeeper and those of Kafka's coordinators alike.\n" +
+			"With --zookeeper alone the brokers are found there; with --bootstrap-server alone only Kafka's groups are seen;\n" +
+			"with neither it is --zookeeper " + reach.DefaultZooKeeper + ".\n\n" +
+			"reset, delete and migrate tell what they would do and do it with --execute only. They refuse groups that have\n" +
+			"members, and the server makes sure of that in the same step.",
+		Example: "  gregor groups list\n" +
+			"  gregor groups describe --group g\n" +
+			"  gregor groups reset --group g --topic orders --to-earliest --execute\n" +
+			"  gregor groups migrate --group g --from zookeeper --to kafka --execute",
+		Args: cobra.NoArgs,
+	}
+	v.zk.Flags(cmd, "")
+	v.kafka.Flags(cmd)
+	cmd.PersistentFlags().BoolVar(&v.json, "json", false, "print JSON, a line per group")
+	cmd.AddCommand(v.list(), v.describe(), v.reset(), v.delete(), v.migrate())
+	return cmd
+}
+
+// place is where groups are, while a verb runs.
+type place struct {
+	verbs  *verbs
+	stores []store
+	adm    *kadm.Client
+	close  func()
+}
+
+// run returns what cobra calls for a verb: it connects for its time.
+func (v *verbs) run(f func(ctx context.Context, p *place) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, _ []string) error {
+		ctx, stop := v.term.UntilInterrupted(cmd.Context())
+		defer stop()
+		p, err := v.connect(ctx)
+		if err != nil {
+			return err
+		}
+		defer p.close()
+		return f(ctx, p)
+	}
+}
+
+func (v *verbs) connect(ctx context.Context) (*place, error) {
+	p := &place{verbs: v, close: func() {}}
+	if v.zk.Connect == "" && len(v.kafka.Bootstrap) == 0 {
+		v.zk.Connect = reach.DefaultZooKeeper
+	}
+	if v.zk.Connect != "" {
+		s, err := v.zk.Dial(ctx, v.term.Env)
+		if err != nil {
+			return nil, err
+		}
+		p.close = func() {
+			closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), reach.ConnectTimeout)
+			defer cancel()
+			// A session that was not closed ends by itself: no reason to fail.
+			_ = s.Close(closing)
+		}
+		p.stores = append(p.stores, zkStore{s})
+		if len(v.kafka.Bootstrap) == 0 {
+			if v.kafka.Bootstrap, err = reach.Brokers(ctx, s); err != nil {
+				p.close()
+				return nil, err
+			}
+		}
+	}
+	client, err := v.kafka.Client(ctx, v.term.Env)
+	if err != nil {
+		p.close()
+		return nil, err
+	}
+	p.adm = kadm.NewClient(client)
+	p.stores = append(p.stores, kafkaStore{p.adm, v.term.Env.Clock})
+	closeSession := p.close
+	p.close = func() { client.Close(); closeSession() }
+	return p, nil
+}
+
+// checkName refuses what would be the path of something else.
+func checkName(group string) error {
+	switch {
+	case group == "":
+		return errors.New("--group is missing")
+	case group == "." || group == ".." || strings.ContainsAny(group, "/\x00"):
+		return fmt.Errorf("--group %q: no name of a group is . or .., or has a slash", group)
+	}
+	return nil
+}
+
+// of returns the stores of a kind, all for "".
+func (p *place) of(kind string) ([]store, error) {
+	if kind == "" {
+		return p.stores, nil
+	}
+	if kind != inZooKeeper && kind != inKafka {
+		return nil, fmt.Errorf("%q: want %s or %s", kind, inZooKeeper, inKafka)
+	}
+	for _, s := range p.stores {
+		if s.kind() == kind {
+			return []store{s}, nil
+		}
+	}
+	return nil, fmt.Errorf("groups in ZooKeeper need --zookeeper")
+}
+
+// one finds the one store that has a group.
+func (p *place) one(ctx context.Context, name, kind string) (store, *group, error) {
+	stores, err := p.of(kind)
+	if err != nil {
+		return nil, nil, err
+	}
+	var found store
+	var g *group
+	for _, s := range stores {
+		got, err := s.read(ctx, name)
+		switch {
+		case err != nil:
+			return nil, nil, err
+		case got != nil && g != nil:
+			return nil, nil, fmt.Errorf("group %s is in ZooKeeper and in Kafka: choose with --kind", name)
+		case got != nil:
+			found, g = s, got
+		}
+	}
+	if g == nil {
+		return nil, nil, fmt.Errorf("group %s: there is none in %s", name, kindsOf(stores))
+	}
+	return found, g, nil
+}
+
+func kindsOf(stores []store) string {
+	var words []string
+	for _, s := range stores {
+		words = append(words, s.kind())
+	}
+	return strings.Join(words, " or ")
+}

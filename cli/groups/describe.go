@@ -1,0 +1,176 @@
+package groups
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gregor-mq/gregor/cli/term"
+)
+
+// groupJSON is a line of `describe --json`.
+type groupJSON struct {
+	listed
+	Assignor   string     `json:"assignor,omitempty"`
+	Members    []member   `json:"members"`
+	Partitions []partJSON `json:"partitions"`
+	Faults     []string   `json:"faults,omitempty"`
+}
+
+// partJSON is a partition with what a group has of it. What is not known is
+// null.
+type partJSON struct {
+	Topic     string `json:"topic"`
+	Partition string `json:"partition"`
+	Offset    *int64 `json:"offset"`
+	End       *int64 `json:"end"`
+	Lag       *int64 `json:"lag"`
+	Owner     string `json:"owner,omitempty"`
+}
+
+func (v *verbs) describe() *cobra.Command {
+	var names []string
+	var kind string
+	cmd := &cobra.Command{
+		Use:   "describe",
+		Short: "Print members, owners, offsets and lag of groups",
+		Long: "Print members, owners, offsets and lag of groups. A lag is how many offsets lie between the group's and the\n" +
+			"log's end.",
+		Example: "  gregor groups describe --group g\n  gregor groups describe --group g,h --json",
+		Args:    cobra.NoArgs,
+		RunE: v.run(func(ctx context.Context, p *place) error {
+			stores, err := p.of(kind)
+			if err != nil {
+				return err
+			}
+			var missing []error
+			for _, name := range names {
+				if err := checkName(name); err != nil {
+					return err
+				}
+				found, err := p.describe(ctx, stores, name)
+				if err != nil {
+					return err
+				}
+				if !found {
+					missing = append(missing, fmt.Errorf("group %s: there is none in %s", name, kindsOf(stores)))
+				}
+			}
+			return errors.Join(missing...)
+		}),
+	}
+	cmd.Flags().StringSliceVarP(&names, "group", "g", nil, "the groups, by commas")
+	kindFlag(cmd, &kind)
+	if err := cmd.MarkFlagRequired("group"); err != nil {
+		panic(err) // the flag is of the line above
+	}
+	return cmd
+}
+
+// describe prints a group of each store that has it.
+func (p *place) describe(ctx context.Context, stores []store, name string) (found bool, err error) {
+	for _, s := range stores {
+		g, err := s.read(ctx, name)
+		if err != nil {
+			return false, err
+		}
+		if g == nil {
+			continue
+		}
+		found = true
+		parts, err := p.parts(ctx, g)
+		if err != nil {
+			return false, err
+		}
+		if err := p.verbs.show(g, parts); err != nil {
+			return false, err
+		}
+	}
+	return found, nil
+}
+
+// parts returns what a group has of its partitions, in order.
+func (p *place) parts(ctx context.Context, g *group) ([]partJSON, error) {
+	known := map[part]bool{}
+	topics := map[string]bool{}
+	for _, q := range append(sortedParts(g.offsets), sortedParts(g.owners)...) {
+		known[q], topics[q.topic] = true, true
+	}
+	l, err := p.readLogs(ctx, slices.Sorted(maps.Keys(topics)))
+	if err != nil {
+		return nil, err
+	}
+	out := []partJSON{}
+	for _, q := range sortedParts(known) {
+		j := partJSON{Topic: q.topic, Partition: q.number(), Owner: g.owners[q]}
+		if at, ok := g.offsets[q]; ok {
+			j.Offset = &at
+		}
+		if s, ok := l.spans[q]; ok {
+			j.End = &s.end
+		}
+		if j.Offset != nil && j.End != nil {
+			j.Lag = new(*j.End - *j.Offset)
+		}
+		out = append(out, j)
+	}
+	return out, nil
+}
+
+func (v *verbs) show(g *group, parts []partJSON) error {
+	if v.json {
+		j := groupJSON{listed: listed{g.name, g.kind, g.state}, Assignor: g.assignor, Members: g.members, Partitions: parts}
+		if j.Members == nil {
+			j.Members = []member{}
+		}
+		for _, f := range g.faults {
+			j.Faults = append(j.Faults, f.Error())
+		}
+		return v.term.JSON(j)
+	}
+	words := g.state
+	if g.assignor != "" {
+		words += ", " + g.assignor
+	}
+	fmt.Fprintf(v.term.Out, "group %s in %s: %s, %s\n\n", g.name, g.kind, words, term.Count(len(g.members), "member"))
+	var rows [][]string
+	for _, p := range parts {
+		rows = append(rows, []string{p.Topic, p.Partition, orDash(p.Offset), orDash(p.End), orDash(p.Lag), or(p.Owner)})
+	}
+	if err := v.term.Table([]string{"TOPIC", "PARTITION", "OFFSET", "END", "LAG", "OWNER"}, rows); err != nil {
+		return err
+	}
+	fmt.Fprintln(v.term.Out)
+	if len(g.members) > 0 {
+		rows = nil
+		for _, m := range g.members {
+			rows = append(rows, []string{m.ID, or(m.Client), or(m.Host), or(m.Wants)})
+		}
+		if err := v.term.Table([]string{"MEMBER", "CLIENT", "HOST", "WANTS"}, rows); err != nil {
+			return err
+		}
+		fmt.Fprintln(v.term.Out)
+	}
+	for _, f := range g.faults {
+		fmt.Fprintf(v.term.Out, "malformed: %v\n", f)
+	}
+	return nil
+}
+
+func orDash(n *int64) string {
+	if n == nil {
+		return "-"
+	}
+	return fmt.Sprint(*n)
+}
+
+func or(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}

@@ -1,0 +1,199 @@
+package groups
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/gregor-mq/gregor/internal/must"
+	"github.com/gregor-mq/gregor/zk"
+	"github.com/gregor-mq/gregor/zk/session"
+	"github.com/gregor-mq/gregor/znode"
+)
+
+// zkStore is the groups of old consumers below /consumers.
+type zkStore struct{ s *session.Session }
+
+func (zkStore) kind() string { return inZooKeeper }
+
+// The states of a group in ZooKeeper, with the names that Kafka's have.
+const (
+	withMembers = "Stable"
+	noMembers   = "Empty"
+)
+
+// list implements store.
+func (z zkStore) list(ctx context.Context) ([]listed, error) {
+	names, err := z.children(ctx, znode.ConsumersPath)
+	if err != nil {
+		return nil, err
+	}
+	paths := make([]string, len(names))
+	for i, name := range names {
+		paths[i] = znode.ConsumerIDsPath(name)
+	}
+	ids, err := z.childrenOf(ctx, paths)
+	if err != nil {
+		return nil, err
+	}
+	var out []listed
+	for i, name := range names {
+		state := noMembers
+		if len(ids[i]) > 0 {
+			state = withMembers
+		}
+		out = append(out, listed{name, inZooKeeper, state})
+	}
+	return out, nil
+}
+
+// children returns names in order, none for a node that is not there.
+func (z zkStore) children(ctx context.Context, path string) ([]string, error) {
+	all, err := z.childrenOf(ctx, []string{path})
+	if err != nil {
+		return nil, err
+	}
+	return all[0], nil
+}
+
+// childrenOf is children of many nodes.
+func (z zkStore) childrenOf(ctx context.Context, paths []string) ([][]string, error) {
+	reqs := make([]zk.Request, len(paths))
+	for i, path := range paths {
+		reqs[i] = &zk.GetChildrenRequest{Path: path}
+	}
+	out := make([][]string, len(paths))
+	for i, r := range z.s.Do(ctx, reqs) {
+		if errors.Is(r.Err, zk.ErrNoNode) {
+			continue
+		}
+		if r.Err != nil {
+			return nil, fmt.Errorf("list %s: %w", paths[i], r.Err)
+		}
+		names, ok := r.Body.(*zk.GetChildrenResponse)
+		if !ok {
+			must.Bug("children of %s are a %T", paths[i], r.Body)
+		}
+		slices.Sort(names.Children)
+		out[i] = names.Children
+	}
+	return out, nil
+}
+
+// read implements store.
+func (z zkStore) read(ctx context.Context, name string) (*group, error) {
+	_, err := z.s.Exists(ctx, znode.GroupPath(name), false)
+	if errors.Is(err, zk.ErrNoNode) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	g := &group{
+		name: name, kind: inZooKeeper, state: noMembers,
+		offsets: map[part]int64{}, owners: map[part]string{}, versions: map[part]int32{},
+	}
+	if err := z.readMembers(ctx, g); err != nil {
+		return nil, err
+	}
+	err = z.readParts(ctx, g, "owners", func(p part, _ string, data []byte, _ int32) { g.owners[p] = string(data) })
+	if err != nil {
+		return nil, err
+	}
+	return g, z.readParts(ctx, g, "offsets", func(p part, path string, data []byte, version int32) {
+		g.versions[p] = version
+		offset, err := znode.DecodeOffset(path, data)
+		if err == nil && offset < 0 {
+			err = fmt.Errorf("znode %s: offset %d is below 0", path, offset)
+		}
+		if err != nil {
+			g.faults = append(g.faults, err)
+			return
+		}
+		g.offsets[p] = offset
+	})
+}
+
+func (z zkStore) readMembers(ctx context.Context, g *group) error {
+	ids, err := z.children(ctx, znode.ConsumerIDsPath(g.name))
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		path := znode.ConsumerIDPath(g.name, id)
+		data, _, err := z.s.Get(ctx, path, false)
+		if errors.Is(err, zk.ErrNoNode) {
+			continue // it has just gone
+		}
+		if err != nil {
+			return err
+		}
+		m := member{ID: id}
+		if c, err := znode.DecodeConsumer(path, data); err != nil {
+			g.faults = append(g.faults, err)
+		} else {
+			m.Wants = subscription(c)
+		}
+		g.members, g.state = append(g.members, m), withMembers
+	}
+	return nil
+}
+
+// subscription is what a member registered for, in words.
+func subscription(c znode.Consumer) string {
+	all := strings.Join(slices.Sorted(maps.Keys(c.Streams)), ", ")
+	switch c.Pattern {
+	case znode.WhiteListPattern:
+		return "topics like " + all
+	case znode.BlackListPattern:
+		return "topics unlike " + all
+	}
+	return all
+}
+
+// readParts calls f for each /consumers/G/<what>/T/P, with the data and its
+// version.
+func (z zkStore) readParts(ctx context.Context, g *group, what string, f func(p part, path string, data []byte, version int32)) error {
+	root := znode.GroupPath(g.name) + "/" + what
+	topics, err := z.children(ctx, root)
+	if err != nil {
+		return err
+	}
+	parents := make([]string, len(topics))
+	for i, t := range topics {
+		parents[i] = root + "/" + t
+	}
+	numbers, err := z.childrenOf(ctx, parents)
+	if err != nil {
+		return err
+	}
+	var paths []string
+	var reqs []zk.Request
+	for i, parent := range parents {
+		for _, n := range numbers[i] {
+			paths = append(paths, parent+"/"+n)
+			reqs = append(reqs, &zk.GetDataRequest{Path: parent + "/" + n})
+		}
+	}
+	for i, r := range z.s.Do(ctx, reqs) {
+		n := znode.ParsePath(paths[i])
+		switch {
+		case errors.Is(r.Err, zk.ErrNoNode):
+			continue
+		case r.Err != nil:
+			return fmt.Errorf("read %s: %w", paths[i], r.Err)
+		case n.Kind != znode.OwnerNode && n.Kind != znode.OffsetNode:
+			g.faults = append(g.faults, fmt.Errorf("znode %s: its name is no number of a partition", paths[i]))
+			continue
+		}
+		data, ok := r.Body.(*zk.GetDataResponse)
+		if !ok {
+			must.Bug("data of %s are a %T", paths[i], r.Body)
+		}
+		f(part{n.Topic, n.Broker, n.Partition}, paths[i], data.Data, data.Stat.Version)
+	}
+	return nil
+}
