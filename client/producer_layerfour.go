@@ -32,11 +32,16 @@ type layerFour struct {
 	env    env.Env
 	group  *run.Group
 	ch     chan struct{}
-	mu     struct {
+	// dials counts connections; from is where the first came from.
+	dials atomic.Int32
+	from  netip.AddrPort
+	mu    struct {
 		sync.Mutex
 		views map[string]view
-		// asking are the topics that the broker is being asked about.
+		// asking are the topics that the broker is being asked about, asked when it
+		// was last.
 		asking map[string]bool
+		asked  map[string]time.Time
 	}
 }
 
@@ -62,12 +67,12 @@ func newLayerFour(ctx context.Context, zookeeper string, o producerOptions) (*la
 		return nil, err
 	}
 	g := &layerFour{opts: o, env: env.Real(), ch: make(chan struct{}, 1), group: run.NewGroup(context.WithoutCancel(ctx))}
-	g.mu.views, g.mu.asking = map[string]view{}, map[string]bool{}
+	g.mu.views, g.mu.asking, g.mu.asked = map[string]view{}, map[string]bool{}, map[string]time.Time{}
 	conn, err := g.choose(ctx, seeds)
 	if err != nil {
 		return nil, err
 	}
-	o.log.Info("layer 4", "broker", g.broker.addr, "from", conn.LocalAddr().String())
+	o.log.Info("layer 4", "broker", g.broker.addr, "from", g.from)
 	cfg := o.brokers(int16(o.acks))
 	// The first connection is the one that chose.
 	var first atomic.Pointer[net.Conn]
@@ -138,6 +143,7 @@ func (g *layerFour) choose(ctx context.Context, seeds []seed) (net.Conn, error) 
 		g.broker = seeds[layerFourBroker(from, len(seeds))]
 		conn, err := g.dial(ctx, "tcp", g.broker.addr, net.TCPAddrFromAddrPort(from))
 		if err == nil {
+			g.from = from
 			return conn, nil
 		}
 		if last = err; !taken(err) {
@@ -167,6 +173,7 @@ func (g *layerFour) localPort(ctx context.Context, towards string) (netip.AddrPo
 
 // dial connects, from a local address if one is given.
 func (g *layerFour) dial(ctx context.Context, network, addr string, from net.Addr) (net.Conn, error) {
+	g.dials.Add(1)
 	if g.opts.dial != nil {
 		return g.opts.dial(ctx, network, addr)
 	}
@@ -222,42 +229,53 @@ func (g *layerFour) view(topic string) (view, bool) {
 	return v, known
 }
 
+// askEvery is the least time between two questions about a topic. The first is
+// asked at once; there is a second when a partition leads nowhere.
+const askEvery = time.Second
+
 func (g *layerFour) follow(topic string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if !g.mu.asking[topic] {
-		g.mu.asking[topic] = true
-		g.group.Light(func() { g.ask(topic) })
+	if g.mu.asking[topic] {
+		return
 	}
+	g.mu.asking[topic] = true
+	notBefore := g.mu.asked[topic].Add(askEvery)
+	g.group.Light(func() { g.ask(topic, notBefore) })
 }
 
 func (g *layerFour) look(topic string, _ int32) { g.follow(topic) }
 
-// askAgain is the wait after a broker that did not answer, or not well.
-const askAgain = 200 * time.Millisecond
-
 // ask asks about a topic until the answer is of use.
-func (g *layerFour) ask(topic string) {
-	ctx := g.group.Context()
+func (g *layerFour) ask(topic string, notBefore time.Time) {
+	ctx, clock := g.group.Context(), g.env.Clock
 	for {
+		if wait := notBefore.Sub(clock.Now()); wait > 0 && env.Sleep(ctx, clock, wait) != nil {
+			return
+		}
 		r, err := g.metadata(ctx, topic)
 		var v view
 		if err == nil {
 			v, err = g.mine(r, topic)
 		}
 		if err == nil {
-			g.mu.Lock()
-			g.mu.views[topic] = v
-			delete(g.mu.asking, topic)
-			g.mu.Unlock()
-			run.Hint(g.ch)
+			g.learned(topic, v)
+			return
+		}
+		if ctx.Err() != nil {
 			return
 		}
 		g.opts.log.Warn("topic is not known", "topic", topic, "error", err)
-		if env.Sleep(ctx, g.env.Clock, askAgain) != nil {
-			return
-		}
+		notBefore = clock.Now().Add(askEvery)
 	}
+}
+
+func (g *layerFour) learned(topic string, v view) {
+	g.mu.Lock()
+	g.mu.views[topic], g.mu.asked[topic] = v, g.env.Clock.Now()
+	delete(g.mu.asking, topic)
+	g.mu.Unlock()
+	run.Hint(g.ch)
 }
 
 // mine picks from an answer what the broker leads. An error is worth another try.

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -36,6 +37,7 @@ type partitionQueue struct {
 // producer's goroutine.
 func (p *Producer) placeLocked(now time.Time, t *topicQueue, it item) (look bool, err error) {
 	if t.view.err != nil {
+		p.guide.look(t.name, -1)
 		return false, fmt.Errorf("topic %s: %w", t.name, t.view.err)
 	}
 	n := len(t.view.numbers)
@@ -47,6 +49,7 @@ func (p *Producer) placeLocked(now time.Time, t *topicQueue, it item) (look bool
 		why := ErrNoPartition
 		if p.opts.layerFour {
 			why = ErrNotLed
+			p.guide.look(t.name, it.rec.Partition)
 		}
 		return false, fmt.Errorf("topic %s, partition %d: %w", t.name, it.rec.Partition, why)
 	}
@@ -142,15 +145,15 @@ func sooner(a, b time.Time) time.Time {
 	return a
 }
 
-// giveUpLocked takes what is too old, or for a partition that is gone, out of a
-// queue.
+// giveUpLocked takes what is too old, or for a topic that is gone, out of a queue.
+// A broker that does not lead anything may do so again.
 func (p *Producer) giveUpLocked(now time.Time, q *partitionQueue) (outcome, bool) {
 	batches, why := q.lane.Expire(now)
 	err := fmt.Errorf("topic %s, partition %d: not acknowledged within %v: %w", q.topic.name, q.number, p.opts.delivery, ErrTimeout)
 	switch {
 	case why != nil:
 		err = fmt.Errorf("%w: %w", err, why)
-	case len(batches) == 0 && q.topic.known && q.topic.view.err != nil:
+	case len(batches) == 0 && q.topic.view.err != nil && !errors.Is(q.topic.view.err, ErrNotLed):
 		batches, err = q.lane.Abandon(), fmt.Errorf("topic %s: %w", q.topic.name, q.topic.view.err)
 	}
 	if len(batches) == 0 {

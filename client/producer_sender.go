@@ -100,6 +100,9 @@ func (p *Producer) loadLocked(now time.Time) (out []*shipment, failed []outcome,
 			continue
 		}
 		leader := q.topic.view.leader(q.number)
+		if leader.ID < 0 && p.opts.layerFour {
+			p.guide.look(q.topic.name, q.number) // nobody else would tell
+		}
 		ready, at := q.lane.Ready(now, leader, hurry)
 		if !ready {
 			next = sooner(next, at)
