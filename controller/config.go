@@ -47,6 +47,9 @@ type Config struct {
 	OnEvent func(Notice)
 	// Log gets what the machine reports; nil for none.
 	Log *slog.Logger
+	// StateLog gets every step of the partition and replica machines, at DEBUG;
+	// nil for none.
+	StateLog *slog.Logger
 }
 
 // Notice is one thing that happened on the controller.

@@ -91,6 +91,9 @@ func New(cfg Config, e env.Env) *Controller {
 	if cfg.Decide.NewTopicID == nil {
 		cfg.Decide.NewTopicID = func() wire.UUID { return admin.NewTopicID(e.Rand) }
 	}
+	if cfg.StateLog != nil {
+		cfg.Decide.Changed = func(c decide.Change) { logChange(cfg.StateLog, c) }
+	}
 	cfg.Decide.FeatureVersion = featureVersion(cfg.Protocol)
 	cfg.Decide.LeaderRecovery = cfg.Protocol.AtLeast("3.2-IV0")
 	c := &Controller{

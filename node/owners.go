@@ -95,7 +95,7 @@ func (n *Node) newController() *controller.Controller {
 		Dial: func(address string) controller.Peer {
 			return rpc.New(n.group.Context(), rpc.Config{Address: address, ClientID: fmt.Sprint(b.ID), Timeout: b.Millis("request.timeout.ms")}, n.env)
 		},
-		OnEvent: tell, Log: n.levels.Logger("controller"),
+		OnEvent: tell, Log: n.levels.Logger("controller"), StateLog: n.levels.Logger("state-change"),
 	}, n.env)
 }
 

@@ -99,10 +99,10 @@ func (s *State) startReplicas() {
 	var on, off []replicaOf
 	for _, r := range replicas(s.partitions(nil)) {
 		if s.online(r.p, r.broker) {
-			r.enter(OnlineReplica)
+			s.enterReplica(r, OnlineReplica)
 			on = append(on, r)
 		} else {
-			r.enter(ReplicaDeletionIneligible)
+			s.enterReplica(r, ReplicaDeletionIneligible)
 			off = append(off, r)
 		}
 	}
@@ -118,11 +118,11 @@ func (s *State) startPartitions() {
 	for _, p := range s.partitions(nil) {
 		switch {
 		case p.lead == nil:
-			p.state = NewPartition
+			s.enter(p, NewPartition)
 		case s.online(p, p.lead.Leader):
-			p.state = OnlinePartition
+			s.enter(p, OnlinePartition)
 		default:
-			p.state = OfflinePartition
+			s.enter(p, OfflinePartition)
 		}
 	}
 	s.bringOnline(nil)

@@ -82,7 +82,7 @@ func (s *State) movePartitions(ps []*partition, to PartitionState, how strategy,
 	}
 	if to != OnlinePartition {
 		for _, p := range legal {
-			p.state = to
+			s.enter(p, to)
 		}
 		return
 	}
@@ -161,7 +161,7 @@ func (s *State) initialised(ps []*partition, leads map[*partition]Leadership, re
 			default:
 				// Somebody else's: leave it to the next election.
 				s.refuse(p.tp(), p.state, OnlinePartition, "its state exists already")
-				p.state = OfflinePartition
+				s.enter(p, OfflinePartition)
 			}
 		}
 	})
@@ -170,7 +170,7 @@ func (s *State) initialised(ps []*partition, leads map[*partition]Leadership, re
 // online1 takes a new partition online with the leadership just written.
 func (s *State) online1(p *partition, l Leadership) {
 	p.lead = &l
-	p.state = OnlinePartition
+	s.enter(p, OnlinePartition)
 	s.tellLeader(p, l.ISR, true)
 }
 
@@ -239,7 +239,7 @@ func (s *State) writeElected(ps []*partition, how strategy, allowed map[string]b
 					s.unclean++
 				}
 				c.p.lead = &c.l
-				c.p.state = OnlinePartition
+				s.enter(c.p, OnlinePartition)
 				out.elected[c.p] = true
 				s.tellLeader(c.p, c.to, false)
 			case err == zk.ErrBadVersion && round < maxConflicts:

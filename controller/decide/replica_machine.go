@@ -121,7 +121,7 @@ func (s *State) moveReplica(r replicaOf, to ReplicaState) {
 	case OfflineReplica, ReplicaDeletionSuccessful, ReplicaDeletionIneligible:
 		// Nobody needs to know; offline has its own way, offlineByBroker.
 	}
-	r.enter(to)
+	s.enterReplica(r, to)
 }
 
 func (a Assignment) drop(broker int32) Assignment {
@@ -157,7 +157,7 @@ func (s *State) offline1(rs []replicaOf) {
 			continue
 		}
 		s.tellAll(r.p)
-		r.enter(OfflineReplica)
+		s.enterReplica(r, OfflineReplica)
 	}
 	s.leaveISR(led, 0)
 }
@@ -229,5 +229,5 @@ func (s *State) leftISR(r replicaOf) {
 	if !s.queued(r.p.topic.name) {
 		s.tellLeader(r.p, without(r.p.assignment.Replicas, []int32{r.broker}), false)
 	}
-	r.enter(OfflineReplica)
+	s.enterReplica(r, OfflineReplica)
 }

@@ -32,6 +32,9 @@ type Config struct {
 	// NewTopicID draws a random topic id for a topic created without one. It is
 	// the only thing a Step takes from outside; the shell seeds it.
 	NewTopicID func() TopicID
+	// Changed is told of every step of the partition and replica machines, for
+	// the log; nil for nobody. It must not keep the ISR.
+	Changed func(Change)
 }
 
 // State is one broker's controller. Only Step changes it.

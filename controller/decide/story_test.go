@@ -146,6 +146,14 @@ func (w *world) controller(args []string) {
 			cfg.DeleteTopics = false
 		case "balance":
 			cfg.AutoBalance = true
+		case "changes":
+			cfg.Changed = func(c Change) {
+				who := fmt.Sprintf("%s-%d", c.Topic, c.Partition)
+				if c.Replica >= 0 {
+					who += fmt.Sprint(" on ", c.Replica)
+				}
+				w.printf("change %s from %s to %s, leader %d, isr %v", who, c.From, c.To, c.Leader, c.ISR)
+			}
 		case "features":
 			cfg.FeatureVersion = int(atoi(w.t, v))
 		default:
