@@ -395,7 +395,6 @@ func usurped(s *side) {
 	obeyed := s.leaderAndIsr(7, 1, g, led)
 	obeyed.ControllerEpoch++
 	s.call(obeyed, 7)
-	s.call(produce(1, g.name, 0, batch(record.Spec{}, "k", "v")), 9)
 }
 
 func epochEnd(topic string, partition, current, e, replica int32) *wire.OffsetForLeaderEpochRequest {
