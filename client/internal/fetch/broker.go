@@ -148,7 +148,9 @@ func (f *Fetcher) find(ctx context.Context, l *link.Link, turn []request) error 
 				f.failed(ctx, r, err)
 				continue
 			}
-			f.found(r.p, p.Offset)
+			if f.found(r.p, p.Offset); p.Offset < 0 {
+				f.rest(r.p, backoff) // not for want of an error, but without an answer
+			}
 		}
 	}
 	f.unanswered(by)
