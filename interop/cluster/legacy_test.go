@@ -13,6 +13,7 @@ import (
 	"github.com/gregor-mq/gregor/test/check"
 	"github.com/gregor-mq/gregor/wire"
 	"github.com/gregor-mq/gregor/znode"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // TestOldTools uses tools of old releases that ask no broker but write to
@@ -28,6 +29,7 @@ func TestOldTools(t *testing.T) {
 			o.reassign(t, topic)
 			o.elect(t, topic)
 			o.configs(t, topic)
+			o.throttles(t, topic)
 			o.expand(t, topic)
 			o.remove(t, topic)
 		})
@@ -124,6 +126,36 @@ func (o *oldTools) configs(t *testing.T, topic string) {
 	if log := o.sameReplicas(t, p); len(log) != 1+accepted {
 		t.Errorf("%s holds %d records, want %d", p, len(log), 1+accepted)
 	}
+}
+
+// throttles lets a reassignment set throttles, in the configs of the topic and
+// of the brokers, and remove them when it is done.
+func (o *oldTools) throttles(t *testing.T, topic string) {
+	p := move{Topic: topic, Partition: 0, Replicas: []int32{1, 0}}
+	planFile := plan(t, p)
+	contains(t, o.run(t, "kafka-reassign-partitions", "--execute", "--reassignment-json-file", planFile, "--throttle", "100000000"),
+		"Successfully started reassignment of partitions")
+	o.gone(t, znode.ReassignPath)
+	o.throttleKnown(t, topic, true)
+	contains(t, o.run(t, "kafka-reassign-partitions", "--verify", "--reassignment-json-file", planFile),
+		fmt.Sprintf("Reassignment of partition %s-0 completed successfully", topic), "Throttle was removed.")
+	o.throttleKnown(t, topic, false)
+	o.assigned(t, topic, map[int32][]int32{0: {1, 0}})
+}
+
+// throttleKnown waits until the brokers say that throttles are set, or none is.
+func (o *oldTools) throttleKnown(t *testing.T, topic string, want bool) {
+	t.Helper()
+	peer.Eventually(t, patience, func() error {
+		got := o.overrides(t, o.Brokers[0], kmsg.ConfigResourceTypeTopic, topic)["leader.replication.throttled.replicas"]
+		for _, b := range o.Brokers[:2] {
+			rate := o.overrides(t, b, kmsg.ConfigResourceTypeBroker, fmt.Sprint(b.ID))["leader.replication.throttled.rate"]
+			if want != (rate == "100000000") || want != (got != "") {
+				return fmt.Errorf("throttled replicas %q, rate %q of broker %d, want throttles: %v", got, rate, b.ID, want)
+			}
+		}
+		return nil
+	})
 }
 
 // expand adds a partition, in a node without an id.

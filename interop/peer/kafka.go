@@ -102,6 +102,9 @@ func newBroker(s Scope, kind Kind, o Options) *Broker {
 	return b
 }
 
+// Apache tells whether the broker is Apache's, be it in gregor's place.
+func (b *Broker) Apache() bool { return b.Kind.playing() == KindApache }
+
 func (b *Broker) configFile(s Scope) string {
 	s.Helper()
 	file := filepath.Join(s.TempDir(), "server.properties")
