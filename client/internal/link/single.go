@@ -16,13 +16,8 @@ import (
 	"github.com/gregor-mq/gregor/internal/env"
 )
 
-const (
-	// maxResponse bounds answers in bytes, as franz-go does.
-	maxResponse = 100 << 20
-	// versionsKey is the API key of ApiVersions, whose answer never has the header
-	// of flexible versions.
-	versionsKey = 18
-)
+// maxResponse bounds answers in bytes, as franz-go does.
+const maxResponse = 100 << 20
 
 // Single is one TCP connection to one broker for requests of all kinds, one at a
 // time. It connects when it is first used and again after a failure. All methods
@@ -115,8 +110,6 @@ func (s *Single) ready(ctx context.Context) error {
 // greet learns the broker's versions.
 func (s *Single) greet(ctx context.Context) error {
 	req := kmsg.NewPtrApiVersionsRequest()
-	req.ClientSoftwareName, req.ClientSoftwareVersion = "gregor-client", "1"
-	req.SetVersion(3)
 	resp, err := s.exchange(ctx, req)
 	if err != nil {
 		return err
@@ -137,12 +130,8 @@ func (s *Single) greet(ctx context.Context) error {
 
 // exchange sends one request on the connection and reads its answer.
 func (s *Single) exchange(ctx context.Context, req kmsg.Request) (kmsg.Response, error) {
-	if s.max != nil {
-		highest, ok := s.max[req.Key()]
-		if !ok {
-			return nil, kerr.UnsupportedVersion
-		}
-		req.SetVersion(min(req.MaxVersion(), highest))
+	if err := s.settle(req); err != nil {
+		return nil, err
 	}
 	produce, isProduce := req.(*kmsg.ProduceRequest)
 	if isProduce {
@@ -171,6 +160,24 @@ func (s *Single) exchange(ctx context.Context, req kmsg.Request) (kmsg.Response,
 	return resp, nil
 }
 
+// settle gives req the highest version that both sides have and that has no tagged
+// fields. In those a few bytes can claim billions of fields, and kmsg counts them
+// all; what they carry is of no use here.
+func (s *Single) settle(req kmsg.Request) error {
+	highest := req.MaxVersion()
+	if s.max != nil {
+		theirs, ok := s.max[req.Key()]
+		if !ok {
+			return kerr.UnsupportedVersion
+		}
+		highest = min(highest, theirs)
+	}
+	for req.SetVersion(highest); req.IsFlexible(); req.SetVersion(highest) {
+		highest--
+	}
+	return nil
+}
+
 // why names the end of ctx as the cause of what it broke.
 func (s *Single) why(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
@@ -196,11 +203,7 @@ func (s *Single) answer(req kmsg.Request) ([]byte, error) {
 	if xid := int32(binary.BigEndian.Uint32(frame)); xid != s.xid {
 		return nil, fmt.Errorf("answer to request %d, asked %d", xid, s.xid)
 	}
-	body := frame[4:]
-	if req.IsFlexible() && req.Key() != versionsKey {
-		return skipTags(body)
-	}
-	return body, nil
+	return frame[4:], nil
 }
 
 // readStep is how much memory a length that was only claimed is given at a time.
@@ -217,26 +220,4 @@ func readFrame(r io.Reader, n int) ([]byte, error) {
 		}
 	}
 	return frame, nil
-}
-
-// skipTags cuts the tagged fields of a response header off.
-func skipTags(b []byte) ([]byte, error) {
-	bad := errors.New("answer's header is cut off")
-	count, n := binary.Uvarint(b)
-	if n <= 0 {
-		return nil, bad
-	}
-	b = b[n:]
-	for range count {
-		_, tag := binary.Uvarint(b)
-		if tag <= 0 {
-			return nil, bad
-		}
-		size, n := binary.Uvarint(b[tag:])
-		if n <= 0 || size > uint64(len(b)-tag-n) {
-			return nil, bad
-		}
-		b = b[tag+n+int(size):]
-	}
-	return b, nil
 }
