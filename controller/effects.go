@@ -39,7 +39,11 @@ func (c *Controller) effect(ctx context.Context, e decide.Effect) {
 		c.log.LogAttrs(ctx, slog.LevelError, "state change refused", slog.String("of", e.Subject),
 			slog.String("from", e.From), slog.String("to", e.To), slog.String("why", e.Why))
 	case decide.Note:
-		c.log.LogAttrs(ctx, slog.LevelInfo, e.Text)
+		level := slog.LevelInfo
+		if e.Warn {
+			level = slog.LevelWarn
+		}
+		c.log.LogAttrs(ctx, level, e.Text)
 	case decide.Znodes:
 		// step does them.
 	}

@@ -152,6 +152,9 @@ func TestUncleanElectionSaysWhatIsLost(t *testing.T) {
 		p.leaveBehind(1, 4)
 		c.alter(p.active, resourceTopic, "t", "unclean.leader.election.enable", "true")
 		p.led(p.lags, p.lags)
+		if !c.told[p.active.Config().ID].has("level=WARN", "unclean election: t-0", fmt.Sprintf("on [%d]", p.last), fmt.Sprintf("led by broker %d now", p.lags)) {
+			t.Error("the controller does not say it")
+		}
 		c.eventually("it is counted", func() bool { return p.active.controller.Snapshot().UncleanElections == 1 })
 		p.wantProduced(p.nodes[p.lags], "t", 1)
 		p.start(p.last)

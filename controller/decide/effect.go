@@ -49,8 +49,11 @@ type (
 		From, To string
 		Why      string
 	}
-	// Note reports something an operator may want to know.
-	Note struct{ Text string }
+	// Note reports something an operator may want to know, or has to.
+	Note struct {
+		Text string
+		Warn bool
+	}
 )
 
 // OpKind is what an Op does.

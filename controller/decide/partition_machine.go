@@ -237,6 +237,7 @@ func (s *State) writeElected(ps []*partition, how strategy, allowed map[string]b
 				c.l.PartitionEpoch = results[i].Stat.Version
 				if !slices.Contains(c.p.lead.ISR, c.l.Leader) {
 					s.unclean++
+					s.warn("unclean election: %s was in sync on %v and is led by broker %d now: records it lacks are lost", c.p.tp(), c.p.lead.ISR, c.l.Leader)
 				}
 				c.p.lead = &c.l
 				s.enter(c.p, OnlinePartition)

@@ -176,6 +176,11 @@ func (s *State) note(format string, args ...any) {
 	s.emit(Note{Text: fmt.Sprintf(format, args...)})
 }
 
+// warn is a note of something that may need an operator.
+func (s *State) warn(format string, args ...any) {
+	s.emit(Note{Text: fmt.Sprintf(format, args...), Warn: true})
+}
+
 func (s *State) refuse(subject fmt.Stringer, from, to fmt.Stringer, format string, args ...any) {
 	s.emit(Refused{Subject: subject.String(), From: from.String(), To: to.String(), Why: fmt.Sprintf(format, args...)})
 }

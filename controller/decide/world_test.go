@@ -127,7 +127,11 @@ func (w *world) effect(e Effect) {
 	case Refused:
 		w.printf("refused %s %s -> %s: %s", e.Subject, e.From, e.To, e.Why)
 	case Note:
-		w.printf("note   %s", e.Text)
+		kind := "note"
+		if e.Warn {
+			kind = "warn"
+		}
+		w.printf("%s   %s", kind, e.Text)
 	}
 }
 
