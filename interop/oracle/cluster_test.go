@@ -3,7 +3,6 @@
 package oracle
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -56,21 +55,22 @@ func newTrio(s peer.Scope, kind peer.Kind) *trio {
 			"zookeeper.session.timeout.ms": "30000", // nobody's session ends
 			"replica.selector.class":       "org.apache.kafka.common.replica.RackAwareReplicaSelector",
 		}})}
-	conn, _, err := zk.Connect([]string{c.Ensemble.Addr}, 10*time.Second, zk.WithLogger(log.New(io.Discard, "", 0)))
-	if err != nil {
-		s.Fatalf("%v", err)
-	}
-	defer conn.Close()
-	data, _, err := conn.Get(znode.ControllerEpochPath)
-	if err == nil {
-		c.epochs.controller, err = znode.DecodeControllerEpoch(znode.ControllerEpochPath, data)
-	}
-	for _, b := range c.Brokers {
-		_, stat, e := conn.Get(znode.BrokerPath(b.ID))
-		if err = errors.Join(err, e); err != nil {
+	must := func(err error) {
+		if err != nil {
 			s.Fatalf("%v", err)
 		}
-		c.epochs.brokers = append(c.epochs.brokers, stat.Czxid)
+	}
+	conn, _, err := zk.Connect([]string{c.Ensemble.Addr}, 10*time.Second, zk.WithLogger(log.New(io.Discard, "", 0)))
+	must(err)
+	defer conn.Close()
+	data, _, err := conn.Get(znode.ControllerEpochPath)
+	must(err)
+	c.epochs.controller, err = znode.DecodeControllerEpoch(znode.ControllerEpochPath, data)
+	must(err)
+	for _, b := range c.Brokers {
+		_, registration, err := conn.Get(znode.BrokerPath(b.ID))
+		must(err)
+		c.epochs.brokers = append(c.epochs.brokers, registration.Czxid)
 	}
 	return c
 }
