@@ -13,6 +13,10 @@ type Strategy struct {
 	picker func(draws) picker
 }
 
+// stickyBytes is how much Sticky sends to a partition at a time: the batch.size of
+// Kafka's producer, for which KIP-794 chose this way.
+const stickyBytes = 16 << 10
+
 // draws is what Sticky needs.
 type draws struct {
 	// bytes is how much goes to one partition before it is another's turn.
@@ -38,9 +42,9 @@ func KeyHash() Strategy {
 // out partitions without a leader while others have one.
 func RoundRobin() Strategy { return Strategy{func(draws) picker { return &roundRobin{} }} }
 
-// Sticky sends records to one partition until a batch's worth has gone there, then
-// to another drawn at random, whatever their keys: batches get full, and
-// partitions equal shares. It leaves out partitions without a leader while others
+// Sticky sends records to one partition until 16 KiB, or BatchBytes if that is less,
+// have gone there, then to another drawn at random, whatever their keys: batches
+// get full, and partitions equal shares. It leaves out partitions without a leader while others
 // have one.
 func Sticky() Strategy {
 	return Strategy{func(d draws) picker { return &sticky{draws: d} }}

@@ -141,7 +141,7 @@ func (p *Producer) accept(it item) error {
 	it.born, it.era = now, p.mu.flush.era
 	t := p.mu.topics[it.rec.Topic]
 	if t == nil {
-		t = &topicQueue{name: it.rec.Topic, picker: p.opts.strategy.picker(draws{p.opts.batchBytes, p.env.Rand})}
+		t = &topicQueue{name: it.rec.Topic, picker: p.opts.strategy.picker(draws{min(p.opts.batchBytes, stickyBytes), p.env.Rand})}
 		p.mu.topics[t.name] = t
 		p.guide.follow(t.name)
 	}
