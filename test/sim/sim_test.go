@@ -108,6 +108,9 @@ func TestSeed(t *testing.T) {
 	if *seedFlag == 0 {
 		t.Skip("TestSim runs this in processes of its own")
 	}
+	if err := restrainMonitor(*seedFlag); err != nil {
+		t.Logf("it may not replay on a machine that is busy: %v", err)
+	}
 	debug.SetGCPercent(-1)
 	debug.SetMemoryLimit(memoryLimit)
 	cryptotest.SetGlobalRandom(t, *seedFlag)
