@@ -12,6 +12,7 @@ import (
 	"github.com/gregor-mq/gregor/cli/groups"
 	"github.com/gregor-mq/gregor/cli/records"
 	"github.com/gregor-mq/gregor/cli/term"
+	"github.com/gregor-mq/gregor/cli/topics"
 	"github.com/gregor-mq/gregor/cli/zkshell"
 	"github.com/gregor-mq/gregor/internal/env"
 )
@@ -62,7 +63,7 @@ func (p Program) Run(ctx context.Context, args []string) int {
 	root.SetErr(p.Err)
 	root.SetArgs(args)
 	root.AddCommand(p.serverCommand(), p.keeperCommand(), p.clusterCommand(), p.versionCommand())
-	root.AddCommand(zkshell.Command(p.term()), records.ProduceCommand(p.term()), records.ConsumeCommand(p.term()), groups.Command(p.term()))
+	root.AddCommand(zkshell.Command(p.term()), records.ProduceCommand(p.term()), records.ConsumeCommand(p.term()), groups.Command(p.term()), topics.Command(p.term()))
 	if err := root.ExecuteContext(ctx); err != nil {
 		fmt.Fprintf(p.Err, "gregor: %v%s\n", err, mend(err))
 		return 1

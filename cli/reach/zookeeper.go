@@ -46,12 +46,8 @@ func (z *ZooKeeper) Dial(ctx context.Context, e env.Env) (*session.Session, erro
 		return nil, fmt.Errorf("--zookeeper %q: %w", z.Connect, err)
 	}
 	cfg := session.Config{Servers: servers, Chroot: chroot}
-	for _, a := range z.Auth {
-		scheme, id, ok := strings.Cut(a, ":")
-		if !ok || scheme == "" {
-			return nil, fmt.Errorf("--zookeeper-auth %q: want SCHEME:ID, such as digest:user:password", a)
-		}
-		cfg.Auth = append(cfg.Auth, session.AuthInfo{Scheme: scheme, Auth: []byte(id)})
+	if cfg.Auth, err = z.Ids(); err != nil {
+		return nil, err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -62,6 +58,19 @@ func (z *ZooKeeper) Dial(ctx context.Context, e env.Env) (*session.Session, erro
 	s, err := session.Dial(ctx, cfg, e)
 	w.done()
 	return s, err
+}
+
+// Ids returns Auth taken apart.
+func (z *ZooKeeper) Ids() ([]session.AuthInfo, error) {
+	var out []session.AuthInfo
+	for _, a := range z.Auth {
+		scheme, id, ok := strings.Cut(a, ":")
+		if !ok || scheme == "" {
+			return nil, fmt.Errorf("--zookeeper-auth %q: want SCHEME:ID, such as digest:user:password", a)
+		}
+		out = append(out, session.AuthInfo{Scheme: scheme, Auth: []byte(id)})
+	}
+	return out, nil
 }
 
 // witness remembers why dialling failed, and gives up on servers that are down:

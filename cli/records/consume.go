@@ -17,6 +17,8 @@ import (
 // consumeFlags are the flags of `gregor consume`.
 type consumeFlags struct {
 	kafka      reach.Kafka
+	zk         reach.ZooKeeper
+	storage    string
 	topics     []string
 	pattern    string
 	group      string
@@ -42,11 +44,14 @@ func ConsumeCommand(t term.Term) *cobra.Command {
 			"--from-beginning or --offset say; with --group where the group's offsets are, and commits what was printed.\n\n" +
 			"--format is value, json (which `gregor produce --format json` reads), or a template as kcat's -f, which says\n" +
 			"itself where lines end: %s or %v value, %k key, %S %V %K their lengths, %h headers, %t topic, %p partition,\n" +
-			"%o offset, %T timestamp in milliseconds, %% a percent sign, \\n \\t \\xNN.",
+			"%o offset, %T timestamp in milliseconds, %% a percent sign, \\n \\t \\xNN.\n\n" +
+			"With --zookeeper it is a member of a group of old consumers, as kafka-console-consumer.sh of 0.8 is: members find\n" +
+			"each other, and keep offsets, in ZooKeeper. Those of 0.8.2 may be in the same group.",
 		Example: "  gregor consume --topic greetings --from-beginning --exit-at-end\n" +
 			"  gregor consume --topic orders --offset @2026-01-31T12:00:00Z --format '%t-%p %o %k %s\\n'\n" +
 			"  gregor consume --topic orders --partition 0,1 --offset -10 --print key,headers\n" +
-			"  gregor consume --pattern 'log-.*' --group watchers --from-beginning",
+			"  gregor consume --pattern 'log-.*' --group watchers --from-beginning\n" +
+			"  gregor consume --zookeeper 127.0.0.1:2181 --topic orders --group old --from-beginning",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			show, err := newLayout(f.format, f.print, f.separator)
@@ -58,7 +63,7 @@ func ConsumeCommand(t term.Term) *cobra.Command {
 			}
 			ctx, stop := t.UntilInterrupted(cmd.Context())
 			defer stop()
-			s, err := openKafkaSource(ctx, t, f)
+			s, err := openSource(ctx, t, f)
 			if err != nil {
 				return err
 			}
@@ -71,7 +76,9 @@ func ConsumeCommand(t term.Term) *cobra.Command {
 
 func (f *consumeFlags) flags(cmd *cobra.Command) {
 	f.kafka.Flags(cmd, reach.DefaultBootstrap)
+	f.zk.Flags(cmd, "")
 	flags := cmd.Flags()
+	flags.StringVar(&f.storage, "offset-storage", "zookeeper", "with --zookeeper, where the group's offsets are: zookeeper, kafka or both")
 	flags.StringSliceVarP(&f.topics, "topic", "t", nil, "the topics, by commas (may be repeated)")
 	flags.StringVar(&f.pattern, "pattern", "", "all topics whose whole name a regular expression matches, also those made later")
 	flags.StringVarP(&f.group, "group", "g", "", "the consumer group to be a member of")
@@ -89,13 +96,17 @@ func (f *consumeFlags) flags(cmd *cobra.Command) {
 	cmd.MarkFlagsMutuallyExclusive("from-beginning", "offset")
 	for _, alone := range []string{"offset", "partition", "exit-at-end"} {
 		cmd.MarkFlagsMutuallyExclusive("group", alone)
+		cmd.MarkFlagsMutuallyExclusive("zookeeper", alone)
 	}
+	cmd.MarkFlagsMutuallyExclusive("bootstrap-server", "zookeeper")
 	cmd.MarkFlagsOneRequired("topic", "pattern")
 }
 
 // check looks for what cobra does not.
 func (f *consumeFlags) check() error {
 	switch {
+	case f.zk.Connect != "" && f.group == "":
+		return errors.New("--group is missing: consumers by ZooKeeper are members of one")
 	case f.pattern != "" && (len(f.partitions) > 0 || f.atEnd):
 		return errors.New("--pattern: --partition and --exit-at-end want topics by their names")
 	case f.max < 0:
@@ -117,6 +128,14 @@ type source interface {
 	printed([]*kgo.Record)
 	// close commits what was printed, where offsets are kept.
 	close(ctx context.Context) error
+}
+
+// openSource connects to where the flags say.
+func openSource(ctx context.Context, t term.Term, f consumeFlags) (source, error) {
+	if f.zk.Connect != "" {
+		return openZkSource(ctx, t, f)
+	}
+	return openKafkaSource(ctx, t, f)
 }
 
 // closeTimeout bounds the last commit and the leave of a group.

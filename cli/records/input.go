@@ -2,6 +2,7 @@ package records
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -39,6 +40,9 @@ func newInput(f produceFlags) (input, error) {
 	}
 	if in.format != jsonFormat && in.topic == "" {
 		return in, fmt.Errorf("--topic is missing: lines of JSON alone may name their own")
+	}
+	if f.layerFour && f.zk.Connect == "" {
+		return in, errors.New("--layer-four goes with --zookeeper: the brokers to choose from are read there")
 	}
 	if in.partition < anyPartition {
 		return in, fmt.Errorf("--partition %d: want 0 or more", in.partition)

@@ -20,7 +20,9 @@ type named struct {
 func newNamed() named { return named{kgo.StickyKeyPartitioner(nil), new(sync.Map)} }
 
 // ForTopic implements kgo.Partitioner.
-func (n named) ForTopic(topic string) kgo.TopicPartitioner {
+func (n named) ForTopic(topic string) kgo.TopicPartitioner { return n.forTopic(topic) }
+
+func (n named) forTopic(topic string) *namedTopic {
 	return &namedTopic{n.Partitioner.ForTopic(topic), topic, n.counts}
 }
 

@@ -23,6 +23,7 @@ const linesAhead = 4096
 // produceFlags are the flags of `gregor produce`.
 type produceFlags struct {
 	kafka       reach.Kafka
+	zk          reach.ZooKeeper
 	topic       string
 	format      string
 	separator   string
@@ -35,6 +36,7 @@ type produceFlags struct {
 	timestamp   string
 	batchBytes  int32
 	timeout     time.Duration
+	layerFour   bool
 }
 
 // ProduceCommand returns `gregor produce`.
@@ -47,7 +49,9 @@ func ProduceCommand(t term.Term) *cobra.Command {
 			"what was read is acknowledged. A line that cannot be read ends it with an error that names the line.\n\n" +
 			"--format value takes a line as the value, or with --key-separator as key and value. --format json takes what\n" +
 			"`gregor consume --format json` writes: {\"key\":\"k\",\"value\":\"v\"}, and if wanted topic, partition, timestamp,\n" +
-			"headers, key_base64 and value_base64; what is null or missing is null.",
+			"headers, key_base64 and value_base64; what is null or missing is null.\n\n" +
+			"With --zookeeper the producer learns from ZooKeeper who leads which partition, and asks no broker;\n" +
+			"it makes no topics.",
 		Example: "  echo hello | gregor produce --topic greetings\n" +
 			"  gregor produce --topic users --key-separator : --header source=import users.txt\n" +
 			"  gregor consume --topic a --from-beginning --exit-at-end --format json | gregor produce --topic b --format json",
@@ -61,7 +65,7 @@ func ProduceCommand(t term.Term) *cobra.Command {
 			}
 			ctx, stop := t.UntilInterrupted(cmd.Context())
 			defer stop()
-			s, err := openKafkaSink(ctx, t, f)
+			s, err := openSink(ctx, t, f)
 			if err != nil {
 				return err
 			}
@@ -75,6 +79,8 @@ func ProduceCommand(t term.Term) *cobra.Command {
 
 func (f *produceFlags) flags(cmd *cobra.Command) {
 	f.kafka.Flags(cmd, reach.DefaultBootstrap)
+	f.zk.Flags(cmd, "")
+	cmd.MarkFlagsMutuallyExclusive("bootstrap-server", "zookeeper")
 	flags := cmd.Flags()
 	flags.StringVarP(&f.topic, "topic", "t", "", "the topic; lines of JSON may name their own")
 	flags.StringVar(&f.format, "format", valueFormat, "what a line is: value or json")
@@ -88,7 +94,9 @@ func (f *produceFlags) flags(cmd *cobra.Command) {
 	flags.StringVar(&f.timestamp, "timestamp", "", "of records whose line has none: milliseconds since 1970 or 2026-01-31T12:00:00Z")
 	flags.Int32Var(&f.batchBytes, "batch-bytes", 1000012, "how large a batch may be, and so a record (max.message.bytes of the topic)")
 	flags.DurationVar(&f.timeout, "delivery-timeout", 2*time.Minute, "how long to wait for a next acknowledgement")
+	flags.BoolVar(&f.layerFour, "layer-four", false, "with --zookeeper, send everything to one broker, chosen by this producer's own IP address and port, to the partitions that it leads")
 	cmd.MarkFlagsMutuallyExclusive("partition", "repartition")
+	cmd.MarkFlagsMutuallyExclusive("bootstrap-server", "layer-four")
 }
 
 // sink takes records to where they go.
@@ -99,6 +107,14 @@ type sink interface {
 	// flush waits until done was called for all.
 	flush(ctx context.Context) error
 	close()
+}
+
+// openSink connects to where the flags say.
+func openSink(ctx context.Context, t term.Term, f produceFlags) (sink, error) {
+	if f.zk.Connect != "" {
+		return openZkSink(ctx, t, f)
+	}
+	return openKafkaSink(ctx, t, f)
 }
 
 // outcome gathers what became of records.

@@ -28,11 +28,11 @@ var codecs = map[string]kgo.CompressionCodec{
 func openKafkaSink(ctx context.Context, t term.Term, f produceFlags) (*kafkaSink, error) {
 	a, ok := acks[f.acks]
 	if !ok {
-		return nil, fmt.Errorf("--acks %q: want all, 1 or 0", f.acks)
+		return nil, badAcks(f.acks)
 	}
 	codec, ok := codecs[f.compression]
 	if !ok {
-		return nil, fmt.Errorf("--compression %q: want none, gzip, snappy, lz4 or zstd", f.compression)
+		return nil, badCodec(f.compression)
 	}
 	partitions := newNamed()
 	opts := []kgo.Opt{
@@ -47,6 +47,12 @@ func openKafkaSink(ctx context.Context, t term.Term, f produceFlags) (*kafkaSink
 		return nil, err
 	}
 	return &kafkaSink{client, partitions}, nil
+}
+
+func badAcks(s string) error { return fmt.Errorf("--acks %q: want all, 1 or 0", s) }
+
+func badCodec(s string) error {
+	return fmt.Errorf("--compression %q: want none, gzip, snappy, lz4 or zstd", s)
 }
 
 func (s *kafkaSink) send(ctx context.Context, r *kgo.Record, done func(error)) {

@@ -1,0 +1,106 @@
+package records
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/gregor-mq/gregor/cli/reach"
+	"github.com/gregor-mq/gregor/cli/term"
+	"github.com/gregor-mq/gregor/client"
+)
+
+// zkSink produces with ZooKeeper as the guide.
+type zkSink struct{ producer *client.Producer }
+
+// zkAcks are the values of --acks, zkCodecs those of --compression.
+var (
+	zkAcks   = map[string]client.RequiredAcks{"all": client.AcksAll, "-1": client.AcksAll, "1": client.AcksLeader, "0": client.AcksNone}
+	zkCodecs = map[string]client.Codec{
+		"none": client.Uncompressed, "gzip": client.Gzip, "snappy": client.Snappy, "lz4": client.LZ4, "zstd": client.Zstd,
+	}
+)
+
+// stickyBytes is after how many bytes records without a key go to another
+// partition, where lines may name theirs; it is what Java's producer fills.
+const stickyBytes = 16 << 10
+
+func openZkSink(ctx context.Context, t term.Term, f produceFlags) (*zkSink, error) {
+	a, ok := zkAcks[f.acks]
+	if !ok {
+		return nil, badAcks(f.acks)
+	}
+	codec, ok := zkCodecs[f.compression]
+	if !ok {
+		return nil, badCodec(f.compression)
+	}
+	common, err := guide(ctx, t, f.zk)
+	if err != nil {
+		return nil, err
+	}
+	opts := []client.ProducerOption{
+		client.Acks(a), client.Compression(codec), client.BatchBytes(int(f.batchBytes)), client.DeliveryTimeout(f.timeout),
+		client.Partitioner(f.strategy()),
+	}
+	for _, o := range common {
+		opts = append(opts, o)
+	}
+	if a != client.AcksAll {
+		opts = append(opts, client.Idempotent(false))
+	}
+	if f.layerFour {
+		opts = append(opts, client.LayerFour())
+	}
+	connecting, cancel := context.WithTimeout(ctx, reach.ConnectTimeout)
+	defer cancel()
+	p, err := client.NewProducer(connecting, f.zk.Connect, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return &zkSink{p}, nil
+}
+
+// strategy is how partitions are chosen.
+func (f *produceFlags) strategy() client.Strategy {
+	switch {
+	case f.partition != anyPartition:
+		return client.Manual()
+	case f.format != jsonFormat || f.repartition:
+		return client.KeyHash()
+	}
+	named := newNamed()
+	return client.PartitionBy(func(topic string) func(*client.Record, int) int {
+		choose := named.forTopic(topic)
+		filled := 0
+		return func(r *client.Record, n int) int {
+			if filled += len(r.Value); filled >= stickyBytes {
+				choose.OnNewBatch()
+				filled = 0
+			}
+			return choose.Partition(&kgo.Record{Key: r.Key, Value: r.Value, Partition: r.Partition}, n)
+		}
+	})
+}
+
+func (s *zkSink) send(ctx context.Context, r *kgo.Record, done func(error)) {
+	out := &client.Record{Topic: r.Topic, Partition: r.Partition, Key: r.Key, Value: r.Value, Timestamp: r.Timestamp}
+	for _, h := range r.Headers {
+		out.Headers = append(out.Headers, client.Header{Key: h.Key, Value: h.Value})
+	}
+	s.producer.SendAsync(ctx, out, func(r *client.Record, err error) {
+		if err != nil {
+			err = fmt.Errorf("topic %s: %w", r.Topic, err)
+		}
+		done(err)
+	})
+}
+
+func (s *zkSink) flush(ctx context.Context) error { return s.producer.Flush(ctx) }
+
+// close gives up what is still on its way: flush has waited for it.
+func (s *zkSink) close() {
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	_ = s.producer.Close(ctx) // each record's outcome is known by itself
+}
