@@ -78,10 +78,8 @@ type GroupConsumer struct {
 	ready, idle chan struct{}
 	// gone is closed when the consumer has left its group.
 	gone chan struct{}
-	// turn holds a token while nobody commits; who took it guards committed, the
-	// offsets that are stored.
-	turn      chan struct{}
-	committed map[offset.Partition]int64
+	// turn holds a token while nobody commits; see tenure.stored.
+	turn chan struct{}
 
 	// The loop's own.
 	machine *member.Machine
@@ -91,10 +89,10 @@ type GroupConsumer struct {
 
 	mu struct {
 		sync.Mutex
-		// session is that in which fetcher's partitions are owned.
+		// session is the newest.
 		session *session.Session
-		// fetcher reads what is owned, or did until it is given up; nil without.
-		fetcher *fetch.Fetcher
+		// tenure is that of the partitions that are owned, nil without.
+		tenure *tenure
 		// owned is what Assignment tells.
 		owned map[string][]int32
 		// open says that records may be delivered, paused that the session may be
@@ -105,6 +103,31 @@ type GroupConsumer struct {
 		busy   bool
 		faults []error
 		closed bool
+	}
+}
+
+// tenure is the time between an assignment and its end.
+type tenure struct {
+	// session is that in which the partitions are owned.
+	session *session.Session
+	// fetcher reads them, or did until they are to be given up.
+	fetcher *fetch.Fetcher
+	// stored are the offsets as they were read or committed last. Who has the turn
+	// to commit uses it.
+	stored map[offset.Partition]int64
+}
+
+// halt ends fetching, without waiting for what is under way.
+func (t *tenure) halt() {
+	if t != nil {
+		t.fetcher.Halt()
+	}
+}
+
+// wait waits until nothing is fetched any more.
+func (t *tenure) wait() {
+	if t != nil {
+		t.fetcher.Wait()
 	}
 }
 
@@ -218,8 +241,8 @@ func (c *GroupConsumer) back() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.mu.busy = false
-	if c.mu.fetcher != nil {
-		c.mu.fetcher.Settle()
+	if c.mu.tenure != nil {
+		c.mu.tenure.fetcher.Settle()
 	}
 	run.Hint(c.idle)
 }
@@ -236,10 +259,10 @@ func (c *GroupConsumer) next() ([]*Record, error) {
 		c.mu.faults = c.mu.faults[1:]
 		return nil, err
 	}
-	if !c.mu.open || c.mu.paused || !c.opts.env.Clock.Now().Before(c.mu.session.AliveUntil().Add(-c.margin)) {
+	if !c.mu.open || c.mu.paused || !c.opts.env.Clock.Now().Before(c.mu.tenure.session.AliveUntil().Add(-c.margin)) {
 		return nil, nil
 	}
-	taken := c.mu.fetcher.Take(c.opts.pollRecords)
+	taken := c.mu.tenure.fetcher.Take(c.opts.pollRecords)
 	c.mu.busy = len(taken) > 0
 	return records(taken), nil
 }
@@ -296,10 +319,9 @@ func (c *GroupConsumer) Close(ctx context.Context) error {
 		}
 	}
 	c.goroutines.Stop()
-	if f := c.takeFetcher(); f != nil {
-		f.Halt()
-		f.Wait()
-	}
+	t := c.endTenure()
+	t.halt()
+	t.wait()
 	err = errors.Join(err, c.goroutines.Wait(), c.trouble(), c.conn.Close(ctx))
 	c.pict.Close()
 	c.links.Close()
@@ -328,12 +350,12 @@ func (c *GroupConsumer) trouble() error {
 	return errors.Join(c.mu.faults...)
 }
 
-// takeFetcher returns what reads, which from now on is its caller's to end.
-func (c *GroupConsumer) takeFetcher() *fetch.Fetcher {
+// endTenure returns what ends with it, its caller's to stop.
+func (c *GroupConsumer) endTenure() *tenure {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	f := c.mu.fetcher
-	c.mu.fetcher, c.mu.open, c.mu.owned = nil, false, nil
+	t := c.mu.tenure
+	c.mu.tenure, c.mu.open, c.mu.owned = nil, false, nil
 	c.mu.round++
-	return f
+	return t
 }

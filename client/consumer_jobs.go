@@ -24,7 +24,7 @@ func (c *GroupConsumer) perform(ctx context.Context, s *session.Session, e membe
 		return member.Committed{Err: c.surrender(ctx, e.Owned)}
 	case member.Release:
 		err := c.roster.Release(ctx, s, partitions(e.Owned))
-		c.takeFetcher()
+		c.endTenure()
 		return member.Released{Err: err}
 	case member.Find:
 		offsets, err := c.store(s).Find(ctx, partitions(e.Claims))
@@ -57,11 +57,9 @@ func partitions(claims []assign.Claim) []assign.TopicPartition {
 // application has come back or has had its time, and how far it came is stored.
 func (c *GroupConsumer) surrender(ctx context.Context, owned []assign.Claim) error {
 	c.mu.Lock()
-	f := c.mu.fetcher
+	t := c.mu.tenure
 	c.mu.Unlock()
-	if f != nil {
-		f.Wait()
-	}
+	t.wait()
 	c.awaitIdle(ctx)
 	c.opts.onRevoked(ctx, byTopic(owned))
 	if c.opts.autoCommit == 0 {

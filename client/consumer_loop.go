@@ -71,17 +71,17 @@ func (c *GroupConsumer) heard(news coord.News) {
 // enter begins a session. What was owned in the last one is out of reach of
 // commits from that moment on.
 func (c *GroupConsumer) enter(s *session.Session) {
-	c.end(c.takeFetcher())
+	c.abandon()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.mu.session = s
 }
 
-// end ends fetching.
-func (c *GroupConsumer) end(f *fetch.Fetcher) {
-	if f != nil {
-		f.Halt()
-		c.job(f.Wait)
+// abandon ends what goes on in the name of a session that is over.
+func (c *GroupConsumer) abandon() {
+	if t := c.endTenure(); t != nil {
+		t.halt()
+		c.job(t.wait)
 	}
 }
 
@@ -146,19 +146,15 @@ func (c *GroupConsumer) start(ctx context.Context, shares []member.Share) {
 			c.pict.Drop(topic)
 		}
 	}
-	f := fetch.Start(ctx, cfg, parts)
+	t := &tenure{fetcher: fetch.Start(ctx, cfg, parts), stored: stored}
 	c.mu.Lock()
-	c.mu.fetcher, c.mu.owned, c.mu.paused, c.mu.busy = f, owned, false, false
+	t.session = c.mu.session
+	c.mu.tenure, c.mu.owned, c.mu.paused, c.mu.busy = t, owned, false, false
 	c.mu.round++
 	round := c.mu.round
 	c.mu.Unlock()
 	c.log.LogAttrs(ctx, slog.LevelInfo, "partitions assigned", slog.Any("partitions", owned))
 	c.job(func() {
-		if !c.forCommit(ctx) {
-			return
-		}
-		c.committed = stored
-		c.turn <- struct{}{}
 		c.opts.onAssigned(ctx, owned)
 		c.open(round)
 	})
@@ -178,14 +174,12 @@ func (c *GroupConsumer) stop() {
 	defer c.mu.Unlock()
 	c.mu.open, c.mu.owned = false, nil
 	c.mu.round++
-	if c.mu.fetcher != nil {
-		c.mu.fetcher.Halt()
-	}
+	c.mu.tenure.halt()
 }
 
 // lose forgets what went with the session.
 func (c *GroupConsumer) lose(owned []assign.Claim) {
-	c.end(c.takeFetcher())
+	c.abandon()
 	ctx := c.goroutines.Context()
 	c.log.LogAttrs(ctx, slog.LevelWarn, "partitions lost with the zookeeper session", slog.Any("partitions", byTopic(owned)))
 	c.job(func() { c.opts.onLost(ctx, byTopic(owned)) })

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"strings"
@@ -114,6 +115,7 @@ func (s *scene) member(group, name string, opts ...client.ConsumerOption) *playe
 	opts = append([]client.ConsumerOption{
 		client.ConsumerID(id), client.StartAt(client.Earliest), client.RebalanceBackoff(200 * time.Millisecond), client.RebalanceRetries(50),
 		client.FetchMaxWait(50 * time.Millisecond), client.AutoCommit(100 * time.Millisecond),
+		client.Logger(slog.New(slog.NewTextHandler(s.t.Output(), nil))),
 	}, opts...)
 	c, err := client.NewGroupConsumer(s.ctx, s.cluster.ZooKeeper(), group, opts...)
 	if err != nil {
@@ -133,14 +135,14 @@ func (p *player) play() {
 		defer close(p.done)
 		for {
 			records, err := p.Poll(ctx)
-			if ctx.Err() != nil || errors.Is(err, client.ErrClosed) {
+			switch {
+			case err == nil: // ctx or no ctx
+				p.s.saw(p.id, records)
+			case ctx.Err() != nil || errors.Is(err, client.ErrClosed):
 				return
-			}
-			if err != nil {
+			default:
 				p.errs <- err
-				continue
 			}
-			p.s.saw(p.id, records)
 		}
 	}()
 }

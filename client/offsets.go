@@ -37,26 +37,26 @@ func (c *GroupConsumer) commit(ctx context.Context) error {
 	}
 	defer func() { c.turn <- struct{}{} }()
 	c.mu.Lock()
-	f, s := c.mu.fetcher, c.mu.session
+	t := c.mu.tenure
 	c.mu.Unlock()
-	if f == nil {
+	if t == nil {
 		return nil
 	}
-	offsets := f.Settled()
+	offsets := t.fetcher.Settled()
 	maps.DeleteFunc(offsets, func(p offset.Partition, o int64) bool {
-		stored, ok := c.committed[p]
+		stored, ok := t.stored[p]
 		return ok && stored == o
 	})
 	if len(offsets) == 0 {
 		return nil
 	}
-	if !c.opts.env.Clock.Now().Before(s.AliveUntil()) {
+	if !c.opts.env.Clock.Now().Before(t.session.AliveUntil()) {
 		return fmt.Errorf("commit of %d offsets: %w", len(offsets), errFenced)
 	}
-	if err := c.store(s).Commit(ctx, offsets); err != nil {
+	if err := c.store(t.session).Commit(ctx, offsets); err != nil {
 		return err
 	}
-	maps.Copy(c.committed, offsets)
+	maps.Copy(t.stored, offsets)
 	return nil
 }
 
