@@ -84,6 +84,12 @@ func (c *cable) cut() {
 	}
 }
 
+func (c *cable) mend() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.gone = false
+}
+
 func TestExternalZooKeeper(t *testing.T) {
 	onMachine(t, func(t *testing.T, m *machine) {
 		connect, stop := m.ensemble()

@@ -101,20 +101,21 @@ func (discard) Write(p []byte) (int, error) { return len(p), nil }
 func (n *Node) start(ctx context.Context) error {
 	steps := []func(context.Context) error{
 		n.refuseUnserved,
-		n.openDirs,      // locks first: two brokers never share a directory
-		n.startKeeper,   //
-		n.connect,       // and end our own former session
-		n.identify,      // cluster id, broker id, meta.properties
-		n.loadSettings,  // before logs are opened
-		n.serveProfiles, //
-		n.bind,          // ports are known before they are registered
-		n.startReplicas, //
-		n.startOwners,   //
-		n.serveMetrics,  //
-		n.register,      // before anybody is heard: what was meant for a former life is stale
-		n.serve,         // the controller talks to us over our own listener
-		n.campaign,      //
-		n.awaitMetadata, //
+		n.openDirs,                  // locks first: two brokers never share a directory
+		n.startKeeper,               //
+		n.connect,                   // and end our own former session
+		n.outliving(n.identify),     // cluster id, broker id, meta.properties
+		n.outliving(n.loadSettings), // before logs are opened
+		n.serveProfiles,             //
+		n.bind,                      // ports are known before they are registered
+		n.startReplicas,             //
+		n.outliving(n.coordinate),   //
+		n.startOwners,               //
+		n.serveMetrics,              //
+		n.outliving(n.register),     // before anybody is heard: what was meant for a former life is stale
+		n.serve,                     // the controller talks to us over our own listener
+		n.campaign,                  // from here on sessions are renewed by themselves
+		n.awaitMetadata,             //
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
@@ -199,17 +200,13 @@ func flushInterval(b *config.Broker) time.Duration {
 	return every
 }
 
-// startOwners makes the coordinators, the controller and the APIs.
-func (n *Node) startOwners(ctx context.Context) error {
+// startOwners starts the coordinator, makes the controller and the APIs.
+func (n *Node) startOwners(context.Context) error {
 	if b := n.settings.Broker(); b.Bool("gregor.zookeeper.legacy.registration") {
 		n.offers = offers.New(b.ID, n.acl, n.levels.Logger("zookeeper"))
 		n.group.Go("offers", n.offers.Run)
 	}
 	n.replicas.Start(n.group.Context())
-	var err error
-	if n.groups, err = n.newCoordinator(ctx); err != nil {
-		return err
-	}
 	n.group.Go("group-coordinator", n.groups.Run)
 	n.controller = n.newController()
 	n.producerIDs = newProducerIDs(n)

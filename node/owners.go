@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -39,7 +40,8 @@ func (r roles) Resigned(topic string, partition, leaderEpoch int32, _ bool) {
 	}
 }
 
-func (n *Node) newCoordinator(ctx context.Context) (*coordinator.Coordinator, error) {
+// coordinate makes the coordinator of groups.
+func (n *Node) coordinate(ctx context.Context) error {
 	b := n.settings.Broker()
 	cfg := coordinator.DefaultConfig()
 	cfg.Group.MinSession = b.Millis("group.min.session.timeout.ms")
@@ -53,10 +55,11 @@ func (n *Node) newCoordinator(ctx context.Context) (*coordinator.Coordinator, er
 	cfg.Codec = record.Codec(b.Int("offsets.topic.compression.codec"))
 	var err error
 	if cfg.Partitions, err = n.offsetsPartitions(ctx); err != nil {
-		return nil, err
+		return err
 	}
 	logs := appender{replicas: n.replicas, topic: coordinator.Topic, timeout: b.Millis("offsets.commit.timeout.ms")}
-	return coordinator.New(cfg, logs, n.env.Clock, n.env.Rand, n.levels.Logger("group")), nil
+	n.groups = coordinator.New(cfg, logs, n.env.Clock, n.env.Rand, n.levels.Logger("group"))
+	return nil
 }
 
 // offsetsPartitions counts the partitions of __consumer_offsets: of the topic,
@@ -118,18 +121,19 @@ func (n *Node) runTask(name string, f func(ctx context.Context)) {
 	})
 }
 
-// campaign follows the session's events and enters the controller's election.
+// campaign enters the controller's election and follows the session's events,
+// of which the first may be its end.
 func (n *Node) campaign(ctx context.Context) error {
 	n.follower = n.newFollower()
 	z := n.zk.Load()
 	n.follower.Attach(z.Retrying())
-	n.listen("config-changes", n.follower.Run)
-	n.listen("zookeeper", n.follow)
-	if err := n.watchFeatures(ctx); err != nil {
+	if err := n.watchFeatures(ctx); err != nil && !errors.Is(err, zk.ErrSessionExpired) {
 		return err
 	}
 	n.campaigning.Store(true)
 	n.controller.Start(n.group.Context(), z)
+	n.listen("config-changes", n.follower.Run)
+	n.listen("zookeeper", n.follow)
 	return nil
 }
 

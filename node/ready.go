@@ -2,12 +2,14 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"github.com/gregor-mq/gregor/internal/env"
 	"github.com/gregor-mq/gregor/metadata"
+	"github.com/gregor-mq/gregor/zk"
 	"github.com/gregor-mq/gregor/znode"
 )
 
@@ -24,6 +26,12 @@ func (n *Node) awaitMetadata(ctx context.Context) error {
 		return err
 	}
 	topics, err := n.listTopics(ctx)
+	for errors.Is(err, zk.ErrSessionExpired) { // it is being renewed
+		if err := env.Sleep(ctx, n.env.Clock, renewPause); err != nil {
+			return err
+		}
+		topics, err = n.listTopics(ctx)
+	}
 	if err != nil {
 		return err
 	}

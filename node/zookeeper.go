@@ -90,11 +90,7 @@ func (n *Node) connect(ctx context.Context) error {
 		return err
 	}
 	n.session = cfg
-	wait := n.settings.Broker().Millis("zookeeper.connection.timeout.ms")
-	if wait <= 0 {
-		wait = cfg.Timeout
-	}
-	bounded, cancel := context.WithTimeoutCause(ctx, wait, fmt.Errorf("no answer within %v (zookeeper.connection.timeout.ms)", wait))
+	bounded, cancel := n.connecting(ctx)
 	defer cancel()
 	if cfg.Chroot != "" {
 		if err := n.makeChroot(bounded, cfg); err != nil {
@@ -107,6 +103,36 @@ func (n *Node) connect(ctx context.Context) error {
 		}
 	}
 	return n.dial(bounded)
+}
+
+// connecting bounds the opening of a session while the broker starts.
+func (n *Node) connecting(ctx context.Context) (context.Context, context.CancelFunc) {
+	wait := n.settings.Broker().Millis("zookeeper.connection.timeout.ms")
+	if wait <= 0 {
+		wait = n.session.Timeout
+	}
+	return context.WithTimeoutCause(ctx, wait, fmt.Errorf("no answer within %v (zookeeper.connection.timeout.ms)", wait))
+}
+
+// outliving takes a step of the start again, over a new session, when the
+// session has expired: ZooKeeper was away, or this machine stood still, or logs
+// took long to load. Until the broker campaigns nothing else hangs on it.
+func (n *Node) outliving(step func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		for {
+			err := step(ctx)
+			if !errors.Is(err, zk.ErrSessionExpired) {
+				return err
+			}
+			n.levels.Logger("zookeeper").Warn("zookeeper session expired during the start: going on with another", "error", err)
+			bounded, cancel := n.connecting(ctx)
+			err = n.dial(bounded)
+			cancel()
+			if err != nil {
+				return err
+			}
+		}
+	}
 }
 
 // dial opens a session; its events go to this node.
