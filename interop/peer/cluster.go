@@ -45,7 +45,7 @@ type Cluster struct {
 
 // SessionTimeout is that of the brokers of a cluster, in ms: short, because
 // tests wait for it, yet longer than a busy machine keeps a process waiting.
-const SessionTimeout = 6000
+const SessionTimeout = 12_000
 
 // ClusterProperties are the settings of brokers that are several, over
 // BrokerProperties: internal topics on up to three of them, failures noticed
