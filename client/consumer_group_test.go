@@ -31,6 +31,7 @@ func TestAMemberCrashes(t *testing.T) {
 	s.join("g", "b", client.Topics("t"))
 	s.deal("g", "t", "a-0 a-0 a-0 b-0 b-0 b-0")
 	s.produce("t", 6, 30)
+	a.crashed = true
 	if err := a.Crash(s.ctx, s.cluster.ZooKeeper()); err != nil {
 		t.Fatal(err)
 	}

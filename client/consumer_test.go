@@ -98,6 +98,8 @@ type player struct {
 	stop context.CancelFunc
 	done chan struct{}
 	errs chan error
+	// crashed says that no orderly end is to be expected.
+	crashed bool
 }
 
 // join makes a consumer that reads all the time. Its id is group_name.
@@ -156,7 +158,7 @@ func (p *player) leave() {
 	<-p.done
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(p.s.ctx), patience)
 	defer cancel()
-	if err := p.Close(ctx); err != nil {
+	if err := p.Close(ctx); err != nil && !p.crashed {
 		p.s.t.Errorf("%s: %v", p.id, err)
 	}
 }
