@@ -12,7 +12,9 @@
 //
 // A seed runs in a process of its own with one processor, no preemption by
 // signals and no garbage collection, so that it replays exactly; the hash of its
-// event log proves it.
+// event log proves it. Two orders are not in our hands: in which a context ends
+// those made from it, and which of several ready cases a select takes. Nothing
+// that others can see may depend on them, nor on the order of a map.
 //
 //   - Owns: the scheduler, the world, its clients, the plan of disasters.
 //   - Goroutines: those of the brokers, the keeper and the clients; none is left.
