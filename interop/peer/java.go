@@ -86,6 +86,17 @@ func StartJavaTool(s Scope, mainClass string, args []string, stdin string) *Proc
 	return startTool(s, "kafka-3.9.1", mainClass, args, stdin)
 }
 
+// StartJavaSource compiles a file of Java against a library (see Jars) and starts
+// its main class, as the java command does it.
+func StartJavaSource(s Scope, library, file string, args []string, stdin string) *Process {
+	s.Helper()
+	file, err := filepath.Abs(file)
+	if err != nil {
+		s.Fatalf("%v", err)
+	}
+	return startTool(s, library, file, args, stdin)
+}
+
 func startTool(s Scope, library, mainClass string, args []string, stdin string) *Process {
 	s.Helper()
 	return java(s, mainClass, Jars(s, library), []string{"-Xmx256m", "-Dlog4j.configuration=file:" + log4j(s, "WARN", "System.err")}, mainClass, args, stdin)

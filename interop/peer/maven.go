@@ -30,6 +30,12 @@ var libraries = map[string][]string{
 		"org.apache.kafka:kafka_2.12:2.4.1",
 		"org.slf4j:slf4j-log4j12:1.7.28",
 	},
+	// The last whose high-level consumer had no other rival: members of its groups
+	// find each other in ZooKeeper.
+	"kafka-0.8.2.2": {
+		"org.apache.kafka:kafka_2.11:0.8.2.2",
+		"org.slf4j:slf4j-log4j12:1.7.25",
+	},
 	"zookeeper-3.8.4": {
 		"org.apache.zookeeper:zookeeper:3.8.4",
 		"io.dropwizard.metrics:metrics-core:4.1.12.1",
@@ -58,8 +64,8 @@ const pom = `<project xmlns="http://maven.apache.org/POM/4.0.0">
 `
 
 // Jars returns the class path of a library, fetching it when missing. Known
-// are "kafka-3.9.1", "kafka-2.4.1", "kafka-2.1.1", "zookeeper-3.8.4" and
-// "zookeeper-3.9.4".
+// are "kafka-3.9.1", "kafka-2.4.1", "kafka-2.1.1", "kafka-0.8.2.2",
+// "zookeeper-3.8.4" and "zookeeper-3.9.4".
 func Jars(s Scope, library string) string {
 	s.Helper()
 	artifacts := libraries[library]
