@@ -49,10 +49,10 @@ func (p Program) screen(n *node.Node, profile bool, took time.Duration) {
 		}
 	}
 	b.WriteString("\n  try\n")
-	fmt.Fprintf(&b, "    echo hello | kcat -b %s -t greetings -P\n", bootstrap)
-	fmt.Fprintf(&b, "    kcat -b %s -t greetings -C -e\n", bootstrap)
+	fmt.Fprintf(&b, "    echo hello | gregor produce --bootstrap-server %s --topic greetings\n", bootstrap)
+	fmt.Fprintf(&b, "    gregor consume --bootstrap-server %s --topic greetings --from-beginning --exit-at-end\n", bootstrap)
 	if zookeeper != "" {
-		fmt.Fprintf(&b, "    zkCli.sh -server %s ls /brokers/topics\n", zookeeper)
+		fmt.Fprintf(&b, "    gregor zk --zookeeper %s ls -R /brokers\n", zookeeper)
 	}
 	b.WriteString("  Ctrl-C stops it cleanly.\n")
 	fmt.Fprint(p.Out, b.String())

@@ -16,6 +16,13 @@ type kafkaSink struct {
 	partitions named
 }
 
+// maxBuffered and maxBufferedBytes bound what waits to be acknowledged: enough
+// short lines for several batches, and no more memory than that.
+const (
+	maxBuffered      = 1 << 18
+	maxBufferedBytes = 64 << 20
+)
+
 // acks are the values of --acks.
 var acks = map[string]kgo.Acks{"all": kgo.AllISRAcks(), "-1": kgo.AllISRAcks(), "1": kgo.LeaderAck(), "0": kgo.NoAck()}
 
@@ -37,7 +44,7 @@ func openKafkaSink(ctx context.Context, t term.Term, f produceFlags) (*kafkaSink
 	partitions := newNamed()
 	opts := []kgo.Opt{
 		kgo.RequiredAcks(a), kgo.ProducerBatchCompression(codec), kgo.ProducerBatchMaxBytes(f.batchBytes),
-		kgo.RecordPartitioner(partitions), kgo.AllowAutoTopicCreation(),
+		kgo.MaxBufferedRecords(maxBuffered), kgo.MaxBufferedBytes(maxBufferedBytes), kgo.RecordPartitioner(partitions), kgo.AllowAutoTopicCreation(),
 	}
 	if a != kgo.AllISRAcks() {
 		opts = append(opts, kgo.DisableIdempotentWrite())
