@@ -168,3 +168,33 @@ func (w *world) duration(text string) time.Duration {
 	}
 	return d
 }
+
+// An identity has 2¹⁵ epochs; then the lane needs another one.
+func TestIdentityRunsOut(t *testing.T) {
+	w := &world{t: t}
+	w.open([]string{"timeout=1s"})
+	for epoch := range 1 << 15 {
+		if fresh := w.lane.NeedsIdentity(); fresh != (epoch == 0) {
+			t.Fatalf("epoch %d: needs an identity: %v", epoch, fresh)
+		}
+		w.lane.Put(w.now, "a", 1)
+		b := w.lane.Send(lane.Leader{}, lane.Identity{ID: 7})
+		if b.Identity != (lane.Identity{ID: 7, Epoch: int16(epoch)}) || b.Sequence != 0 {
+			t.Fatalf("epoch %d: sent as %+v from %d", epoch, b.Identity, b.Sequence)
+		}
+		if v, _ := w.lane.Answer(w.now, errors.New("connection lost")); v != lane.Again {
+			t.Fatal(v)
+		}
+		w.now = w.now.Add(time.Second)
+		if dropped, _ := w.lane.Expire(w.now); len(dropped) != 1 {
+			t.Fatal(dropped)
+		}
+	}
+	if !w.lane.NeedsIdentity() {
+		t.Fatal("there is no epoch left")
+	}
+	w.lane.Put(w.now, "b", 1)
+	if b := w.lane.Send(lane.Leader{}, lane.Identity{ID: 8}); b.Identity != (lane.Identity{ID: 8}) || b.Sequence != 0 {
+		t.Errorf("sent as %+v from %d", b.Identity, b.Sequence)
+	}
+}
