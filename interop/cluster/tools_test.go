@@ -216,8 +216,11 @@ func toolThrottled(t *testing.T, c *cluster) {
 	const topic = "tool-throttled"
 	c.createTopic(t, topic, [][]int32{{0, 1}})
 	p := check.Partition{Topic: topic}
+	// A throttled follower takes one fetch in eleven seconds, the quota's windows:
+	// there has to be more than the tools take until they cancel.
+	const records = 30
 	large := make([]byte, 500_000)
-	for range 8 {
+	for range records {
 		peer.Eventually(t, patience, func() error { return put(c.Brokers[0], p, -1, large) })
 	}
 	reassign := func(args ...string) string { return c.tool(t, "kafka-reassign-partitions", args...) }
@@ -238,7 +241,7 @@ func toolThrottled(t *testing.T, c *cluster) {
 	contains(t, c.completed(t, planFile, m), "Clearing broker-level throttles on brokers 0,1,2", "Clearing topic-level throttles on topic "+topic)
 	c.assigned(t, topic, map[int32][]int32{0: {0, 2}})
 	c.throttled(t, topic, false)
-	if log := c.sameReplicas(t, p); len(log) != 8 {
+	if log := c.sameReplicas(t, p); len(log) != records {
 		t.Errorf("%s holds %d records", p, len(log))
 	}
 }
