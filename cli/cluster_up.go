@@ -223,8 +223,8 @@ func (c *cluster) screen(took time.Duration) {
 		line(m.name, "process %d, folder %s, output in its %s", m.cmd.Process.Pid, m.dir, outputFile)
 	}
 	b.WriteString("\n  try\n")
-	fmt.Fprintf(&b, "    echo hello | kcat -b %s -t greetings -P\n", bootstrap[0])
-	fmt.Fprintf(&b, "    kcat -b %s -t greetings -C -e\n", bootstrap[len(bootstrap)-1])
+	fmt.Fprintf(&b, "    echo hello | gregor produce --bootstrap-server %s --topic greetings\n", bootstrap[0])
+	fmt.Fprintf(&b, "    gregor consume --bootstrap-server %s --topic greetings --from-beginning --exit-at-end\n", bootstrap[len(bootstrap)-1])
 	fmt.Fprintf(&b, "    zkCli.sh -server %s ls /brokers/ids\n", c.dir.keeper().addr)
 	fmt.Fprintf(&b, "    kill -9 %d\n", c.children[len(c.children)-1].cmd.Process.Pid)
 	fmt.Fprintf(&b, "    gregor cluster status --dir %s\n", quoted(c.dir.path))
