@@ -397,17 +397,19 @@ func s0(name string) string { return "/" + name }
 func TestBrokerIDTaken(t *testing.T) {
 	zk := newSite(t)
 	keeper := gregor.Run(t, zk.dir, "keeper", "--override", "dataDir="+zk.path("zk"), "--override", fmt.Sprintf("clientPort=%d", zk.zk),
-		"--override", "tickTime=100")
+		"--override", "tickTime=100", "--override", "maxSessionTimeout=60000")
 	if err := keeper.Await(t.Context(), "listens on", patience); err != nil {
 		t.Fatal(err)
 	}
-	with := func() *site {
+	with := func(session string) *site {
 		s := newSite(t)
 		s.overrides["zookeeper.connect"] = fmt.Sprintf("127.0.0.1:%d", zk.zk)
-		s.overrides["zookeeper.session.timeout.ms"] = "500"
+		s.overrides["zookeeper.session.timeout.ms"] = session
 		return s
 	}
-	first, second := with(), with()
+	// The second waits for its own session's time before it gives up; the first
+	// must not lose its session meanwhile.
+	first, second := with("60000"), with("2000")
 	first.up()
 	first.write("precious", "kept")
 	second.refusedAnyhow("broker.id=0", "taken by the broker at 127.0.0.1:"+fmt.Sprint(first.kafka), "another broker.id")
