@@ -11,6 +11,7 @@ import (
 
 	"github.com/gregor-mq/gregor/cli/reach"
 	"github.com/gregor-mq/gregor/cli/term"
+	"github.com/gregor-mq/gregor/zk"
 )
 
 // verbs is what all verbs share.
@@ -50,6 +51,9 @@ type place struct {
 	verbs  *verbs
 	stores []store
 	adm    *kadm.Client
+	// absent is why no broker answers; nil when one does. Groups in ZooKeeper can
+	// then still be looked at.
+	absent error
 	close  func()
 }
 
@@ -72,35 +76,48 @@ func (v *verbs) connect(ctx context.Context) (*place, error) {
 	if v.zk.Connect == "" && len(v.kafka.Bootstrap) == 0 {
 		v.zk.Connect = reach.DefaultZooKeeper
 	}
-	if v.zk.Connect != "" {
-		s, err := v.zk.Dial(ctx, v.term.Env)
-		if err != nil {
-			return nil, err
-		}
-		p.close = func() {
-			closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), reach.ConnectTimeout)
-			defer cancel()
-			// A session that was not closed ends by itself: no reason to fail.
-			_ = s.Close(closing)
-		}
-		p.stores = append(p.stores, zkStore{s})
-		if len(v.kafka.Bootstrap) == 0 {
-			if v.kafka.Bootstrap, err = reach.Brokers(ctx, s); err != nil {
-				p.close()
-				return nil, err
-			}
-		}
+	if v.zk.Connect == "" {
+		return p, p.connectKafka(ctx, v.kafka)
 	}
-	client, err := v.kafka.Client(ctx, v.term.Env)
+	s, err := v.zk.Dial(ctx, v.term.Env)
 	if err != nil {
-		p.close()
 		return nil, err
 	}
+	p.close = func() {
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), reach.ConnectTimeout)
+		defer cancel()
+		// A session that was not closed ends by itself: no reason to fail.
+		_ = s.Close(closing)
+	}
+	p.stores = append(p.stores, zkStore{s})
+	kafka := v.kafka
+	if len(kafka.Bootstrap) == 0 {
+		kafka.Bootstrap, err = reach.Brokers(ctx, s)
+		if errors.Is(err, zk.ErrNoNode) {
+			p.close()
+			return nil, err
+		}
+	}
+	if err == nil {
+		err = p.connectKafka(ctx, kafka)
+	}
+	if err != nil {
+		p.absent = err
+		fmt.Fprintf(v.term.Err, "gregor: warning: groups in Kafka and the ends of logs are not known: %v\n", err)
+	}
+	return p, nil
+}
+
+func (p *place) connectKafka(ctx context.Context, kafka reach.Kafka) error {
+	client, err := kafka.Client(ctx, p.verbs.term.Env)
+	if err != nil {
+		return err
+	}
 	p.adm = kadm.NewClient(client)
-	p.stores = append(p.stores, kafkaStore{p.adm, v.term.Env.Clock})
+	p.stores = append(p.stores, kafkaStore{p.adm, p.verbs.term.Env.Clock})
 	closeSession := p.close
 	p.close = func() { client.Close(); closeSession() }
-	return p, nil
+	return nil
 }
 
 // checkName refuses what would be the path of something else.
@@ -127,7 +144,10 @@ func (p *place) of(kind string) ([]store, error) {
 			return []store{s}, nil
 		}
 	}
-	return nil, fmt.Errorf("groups in ZooKeeper need --zookeeper")
+	if kind == inKafka {
+		return nil, fmt.Errorf("groups in Kafka: %w", p.absent)
+	}
+	return nil, errors.New("groups in ZooKeeper need --zookeeper")
 }
 
 // one finds the one store that has a group.

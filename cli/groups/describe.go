@@ -100,9 +100,12 @@ func (p *place) parts(ctx context.Context, g *group) ([]partJSON, error) {
 	for _, q := range append(sortedParts(g.offsets), sortedParts(g.owners)...) {
 		known[q], topics[q.topic] = true, true
 	}
-	l, err := p.readLogs(ctx, slices.Sorted(maps.Keys(topics)))
-	if err != nil {
-		return nil, err
+	var l logs // empty when no broker answers, which was told
+	if p.absent == nil {
+		var err error
+		if l, err = p.readLogs(ctx, slices.Sorted(maps.Keys(topics))); err != nil {
+			return nil, err
+		}
 	}
 	out := []partJSON{}
 	for _, q := range sortedParts(known) {

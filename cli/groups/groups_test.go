@@ -222,6 +222,22 @@ func TestDescribeKafka(t *testing.T) {
 	p.committedHas("g", "0=3")
 }
 
+// TestNoBroker: without brokers groups in ZooKeeper are still seen, and what
+// needs a log is refused.
+func TestNoBroker(t *testing.T) {
+	p := newPlace(t)
+	p.old("g", "4")
+	p.c.Broker(0).Stop()
+	out, errs, code := verb.Do(t, "", p.args("describe", "-g", "g")...)
+	if code != 0 || !strings.Contains(out, "t      0          4       -    -    -") || !strings.Contains(errs, "warning: groups in Kafka and the ends of logs are not known") {
+		t.Errorf("%d\n%s%s", code, out, errs)
+	}
+	p.fails([]string{"reset", "-g", "g", "-t", "t", "--to-earliest", "--execute"}, "where logs begin and end is not known")
+	p.fails([]string{"migrate", "-g", "g", "--from", "zookeeper", "--to", "kafka", "--execute"}, "groups in Kafka: ")
+	p.oldHas("g", "0=4")
+	verb.Fails(t, "", []string{"groups", "--zookeeper", p.c.ZooKeeper() + "/none", "list"}, "is a chroot missing?")
+}
+
 // TestReset: each way, on both kinds, tells first and does with --execute.
 func TestReset(t *testing.T) {
 	p := newPlace(t)

@@ -26,6 +26,9 @@ func (p *place) readLogs(ctx context.Context, topics []string) (logs, error) {
 	if len(topics) == 0 {
 		return l, nil
 	}
+	if p.absent != nil {
+		return l, fmt.Errorf("where logs begin and end is not known: %w", p.absent)
+	}
 	begins, err := p.adm.ListStartOffsets(ctx, topics...)
 	if err != nil {
 		return l, fmt.Errorf("ask where logs begin: %w", err)
