@@ -3,6 +3,8 @@ package client
 import (
 	"context"
 	"fmt"
+	"maps"
+	"sync"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -72,6 +74,22 @@ type zkGuide struct {
 	pic   *picture.Picture
 	links *link.Set
 	ch    <-chan struct{}
+	// mu guards what was made of pictures before: of a new one, mostly little has
+	// changed.
+	mu struct {
+		sync.Mutex
+		cluster *picture.Cluster
+		// brokers counts changes of who is registered.
+		brokers int
+		views   map[string]madeView
+	}
+}
+
+// madeView is a view and what it was made of.
+type madeView struct {
+	topic   *picture.Topic
+	brokers int
+	view    view
 }
 
 func newZKGuide(ctx context.Context, zookeeper string, o producerOptions) (*zkGuide, error) {
@@ -86,6 +104,7 @@ func newZKGuide(ctx context.Context, zookeeper string, o producerOptions) (*zkGu
 	}
 	g := &zkGuide{cfg: o.connection, conn: conn, pic: pic, links: link.NewSet(o.brokers(int16(o.acks)))}
 	g.ch, _ = pic.Changes()
+	g.mu.views = map[string]madeView{}
 	return g, nil
 }
 
@@ -94,13 +113,33 @@ func (g *zkGuide) look(topic string, p int32) { g.pic.Refresh(topic, p) }
 func (g *zkGuide) changed() <-chan struct{}   { return g.ch }
 
 func (g *zkGuide) view(topic string) (view, bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	c := g.pic.Load()
+	if old := g.mu.cluster; old != c {
+		if old == nil || !maps.EqualFunc(old.Brokers, c.Brokers, func(*picture.Broker, *picture.Broker) bool { return true }) {
+			g.mu.brokers++
+		}
+		g.mu.cluster = c
+	}
 	t := c.Topics[topic]
+	if made, ok := g.mu.views[topic]; ok && t != nil && made.topic == t && made.brokers == g.mu.brokers {
+		return made.view, true
+	}
+	v, known := viewOf(c, t)
+	if known {
+		g.mu.views[topic] = madeView{t, g.mu.brokers, v}
+	}
+	return v, known
+}
+
+// viewOf makes a view of what a picture shows of a topic.
+func viewOf(c *picture.Cluster, t *picture.Topic) (view, bool) {
 	switch {
 	case t == nil:
 		return view{}, false
-	case !t.Exists && c.Faults[znode.TopicPath(topic)] != nil:
-		return view{err: c.Faults[znode.TopicPath(topic)]}, true
+	case !t.Exists && c.Faults[znode.TopicPath(t.Name)] != nil:
+		return view{err: c.Faults[znode.TopicPath(t.Name)]}, true
 	case !t.Exists:
 		return view{err: ErrNoTopic}, true
 	case len(t.Partitions) == 0 && t.Err != nil:
@@ -108,13 +147,12 @@ func (g *zkGuide) view(topic string) (view, bool) {
 	case len(t.Partitions) == 0:
 		return view{}, false
 	}
-	var v view
-	for _, p := range t.Partitions {
-		leader := lane.Leader{ID: -1, Epoch: -1}
-		if c.Leader(topic, p.Number) != nil {
-			leader = lane.Leader{ID: p.Leader, Epoch: p.LeaderEpoch}
+	v := view{numbers: make([]int32, len(t.Partitions)), leaders: make([]lane.Leader, len(t.Partitions))}
+	for i, p := range t.Partitions {
+		v.numbers[i], v.leaders[i] = p.Number, lane.Leader{ID: -1, Epoch: -1}
+		if c.Leader(t.Name, p.Number) != nil {
+			v.leaders[i] = lane.Leader{ID: p.Leader, Epoch: p.LeaderEpoch}
 		}
-		v.numbers, v.leaders = append(v.numbers, p.Number), append(v.leaders, leader)
 	}
 	return v, true
 }
