@@ -19,6 +19,7 @@ type consumeFlags struct {
 	kafka      reach.Kafka
 	zk         reach.ZooKeeper
 	storage    string
+	member     string
 	topics     []string
 	pattern    string
 	group      string
@@ -79,6 +80,7 @@ func (f *consumeFlags) flags(cmd *cobra.Command) {
 	f.zk.Flags(cmd, "")
 	flags := cmd.Flags()
 	flags.StringVar(&f.storage, "offset-storage", "zookeeper", "with --zookeeper, where the group's offsets are: zookeeper, kafka or both")
+	flags.StringVar(&f.member, "consumer-id", "", "with --zookeeper, the member's name in the group; host:UUID when empty")
 	flags.StringSliceVarP(&f.topics, "topic", "t", nil, "the topics, by commas (may be repeated)")
 	flags.StringVar(&f.pattern, "pattern", "", "all topics whose whole name a regular expression matches, also those made later")
 	flags.StringVarP(&f.group, "group", "g", "", "the consumer group to be a member of")
@@ -109,6 +111,8 @@ func (f *consumeFlags) check() error {
 		return errors.New("--group is missing: consumers by ZooKeeper are members of one")
 	case f.pattern != "" && (len(f.partitions) > 0 || f.atEnd):
 		return errors.New("--pattern: --partition and --exit-at-end want topics by their names")
+	case f.zk.Connect == "" && f.member != "":
+		return errors.New("--consumer-id: only members of a group in ZooKeeper name themselves; add --zookeeper")
 	case f.max < 0:
 		return fmt.Errorf("--max-messages %d: want 0 or more", f.max)
 	case f.timeout < 0:

@@ -43,6 +43,9 @@ func openZkSource(ctx context.Context, t term.Term, f consumeFlags) (*zkSource, 
 	} else {
 		opts = append(opts, client.Topics(f.topics...))
 	}
+	if f.member != "" {
+		opts = append(opts, client.ConsumerID(f.member))
+	}
 	if f.beginning {
 		opts = append(opts, client.StartAt(client.Earliest))
 	}

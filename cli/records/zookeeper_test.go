@@ -89,5 +89,6 @@ func TestProduceByZooKeeper(t *testing.T) {
 	f("", p.at("produce", "-t", "t", "--zookeeper", p.c.ZooKeeper()), "bootstrap-server", "zookeeper")
 	f("", p.guided("consume", "-t", "t"), "--group is missing")
 	f("", p.guided("consume", "-t", "t", "-g", "g", "--offset-storage", "paper"), `"paper"`)
+	f("", p.at("consume", "-t", "t", "-g", "g", "--consumer-id", "me"), "--consumer-id", "--zookeeper")
 	f("", p.guided("consume", "-t", "t", "-e"), "zookeeper", "exit-at-end")
 }
