@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -286,6 +287,9 @@ func (b *bubble) join(id string) *watcher {
 				b.t.Logf("%s: %v", id, err)
 			}
 			w.mu.Unlock()
+			if errors.Is(err, ErrClosed) {
+				return
+			}
 		}
 	}()
 	return w
@@ -370,5 +374,25 @@ func TestAShortSilenceLosesNothing(t *testing.T) {
 		if lost != 0 || time.Since(last) > time.Second || after-before < 90 {
 			t.Errorf("lost %d times, %d records since, the last %v ago", lost, after-before, time.Since(last))
 		}
+	})
+}
+
+// TestCloseWithoutZooKeeper: nobody can be told, and nothing waits beyond ctx.
+func TestCloseWithoutZooKeeper(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bubble) {
+		a := b.join("a")
+		time.Sleep(10 * time.Second)
+		a.wire.cut()
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		began := time.Now()
+		err := a.Close(ctx)
+		if !errors.Is(err, context.DeadlineExceeded) || time.Since(began) > 4*time.Second {
+			t.Errorf("Close took %v: %v", time.Since(began), err)
+		}
+		if _, err := a.Poll(t.Context()); !errors.Is(err, ErrClosed) {
+			t.Errorf("Poll after Close: %v", err)
+		}
+		a.wire.mend()
 	})
 }

@@ -344,6 +344,37 @@ func TestASlowApplication(t *testing.T) {
 	s.await("t", 20)
 }
 
+// Offsets in Kafka outlive the broker that coordinates the group.
+func TestTheCoordinatorDies(t *testing.T) {
+	s := newScene(t, gregortest.Brokers(3))
+	s.topic("t", 6)
+	s.produce("t", 6, 10)
+	a := s.join("g", "a", client.Topics("t"), client.OffsetsInKafka())
+	s.await("t", 60)
+	if err := a.Commit(s.ctx); err != nil {
+		t.Fatal(err)
+	}
+	found := kadm.NewClient(s.cluster.Client()).FindGroupCoordinators(s.ctx, "g")
+	if err := found.Error(); err != nil {
+		t.Fatal(err)
+	}
+	s.cluster.Broker(int(found["g"].NodeID)).Kill()
+	s.produce("t", 6, 10)
+	s.await("t", 120)
+	if err := a.Commit(s.ctx); err != nil {
+		t.Errorf("commit without the first coordinator: %v", err)
+	}
+	a.leave()
+	b := s.member("g", "b", client.Topics("t"), client.OffsetsInKafka())
+	b.play()
+	s.produce("t", 6, 10)
+	s.await("t", 180)
+	s.once()
+	if stat := s.stat(znode.OffsetPath("g", "t", 0)); stat.Czxid != 0 {
+		t.Error("offsets are in ZooKeeper too")
+	}
+}
+
 // Names are one to a member: a second of the same waits for the first to go.
 func TestATakenName(t *testing.T) {
 	s := newScene(t)
