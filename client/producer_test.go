@@ -190,7 +190,7 @@ func TestSend(t *testing.T) {
 	if n := w.sent("", metadataKey); n != 0 {
 		t.Errorf("%d Metadata requests", n)
 	}
-	if w.sent("", produceKey) == 0 || w.sent("", initKey) != 1 {
+	if w.sent("", produceKey) == 0 || w.sent("", initKey) == 0 {
 		t.Errorf("%d Produce and %d InitProducerId requests", w.sent("", produceKey), w.sent("", initKey))
 	}
 }
