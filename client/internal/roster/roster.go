@@ -160,36 +160,50 @@ func (r *Roster) Release(ctx context.Context, s *session.Session, owned []assign
 	return r.remove(ctx, s, paths)
 }
 
-// remove deletes nodes as long as they are this session's. A deletion whose
-// answer was lost is not just sent again: by then the node may be another's.
+// remove deletes nodes as far as they are this session's, and looks first: one
+// that somebody deleted may be another's by now, and so may one whose deletion was
+// sent and not answered.
 func (r *Roster) remove(ctx context.Context, s *session.Session, paths []string) error {
 	for len(paths) > 0 {
-		reqs := make([]zk.Request, len(paths))
-		for i, path := range paths {
+		mine, err := own(ctx, s, paths)
+		if err != nil {
+			return err
+		}
+		reqs := make([]zk.Request, len(mine))
+		for i, path := range mine {
 			reqs[i] = &zk.DeleteRequest{Path: path, Version: -1}
 		}
-		var unsure []string
+		paths = nil
 		for i, resp := range s.Do(ctx, reqs) {
 			switch {
 			case errors.Is(resp.Err, zk.ErrConnectionLoss):
-				unsure = append(unsure, paths[i])
+				paths = append(paths, mine[i])
 			case resp.Err != nil && !errors.Is(resp.Err, zk.ErrNoNode):
-				return fmt.Errorf("delete %s: %w", paths[i], resp.Err)
-			}
-		}
-		paths = paths[:0]
-		for _, path := range unsure {
-			stat, err := s.Retrying().Exists(ctx, path, false)
-			switch {
-			case errors.Is(err, zk.ErrNoNode):
-			case err != nil:
-				return err
-			case stat.EphemeralOwner == s.ID():
-				paths = append(paths, path)
+				return fmt.Errorf("delete %s: %w", mine[i], resp.Err)
 			}
 		}
 	}
 	return nil
+}
+
+// own returns those of some nodes that a session made.
+func own(ctx context.Context, s *session.Session, paths []string) ([]string, error) {
+	reqs := make([]zk.Request, len(paths))
+	for i, path := range paths {
+		reqs[i] = &zk.ExistsRequest{Path: path}
+	}
+	var mine []string
+	for i, resp := range s.DoRetry(ctx, reqs) {
+		body, ok := resp.Body.(*zk.StatResponse)
+		switch {
+		case errors.Is(resp.Err, zk.ErrNoNode):
+		case resp.Err != nil || !ok:
+			return nil, fmt.Errorf("look at %s: %w", paths[i], resp.Err)
+		case body.Stat.EphemeralOwner == s.ID():
+			mine = append(mine, paths[i])
+		}
+	}
+	return mine, nil
 }
 
 func (r *Roster) owner(tp assign.TopicPartition) string {

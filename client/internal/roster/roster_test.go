@@ -1,0 +1,158 @@
+package roster_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/gregor-mq/gregor/client/internal/assign"
+	"github.com/gregor-mq/gregor/client/internal/coord"
+	"github.com/gregor-mq/gregor/client/internal/member"
+	"github.com/gregor-mq/gregor/client/internal/roster"
+	"github.com/gregor-mq/gregor/internal/env"
+	"github.com/gregor-mq/gregor/internal/env/memfs"
+	"github.com/gregor-mq/gregor/keeper"
+	"github.com/gregor-mq/gregor/zk/session"
+	"github.com/gregor-mq/gregor/znode"
+)
+
+// hall is a keeper in virtual time with two members of one group.
+type hall struct {
+	t          *testing.T
+	ctx        context.Context
+	a, b       *roster.Roster
+	connA      *coord.Conn
+	sa, sb, zk *session.Session
+}
+
+func inBubble(t *testing.T, story func(*testing.T, *hall)) {
+	synctest.Test(t, func(t *testing.T) {
+		e := env.Real()
+		e.FS = memfs.New(1<<30, time.Now)
+		k, err := keeper.Start(t.Context(), keeper.Config{DataDir: "/keeper"}, e, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { k.Stop(context.Background()) })
+		h := &hall{t: t, ctx: t.Context()}
+		enter := func(id string) (*roster.Roster, *coord.Conn, *session.Session) {
+			conn, err := coord.Dial(t.Context(), "keeper", coord.Config{Dialer: k.Pipe}, e)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { conn.Close(context.Background()) })
+			s, err := conn.Session()
+			if err != nil {
+				t.Fatal(err)
+			}
+			sub := znode.Consumer{Pattern: znode.StaticPattern, Streams: map[string]int32{"t": 1}}
+			return &roster.Roster{Group: "g", ID: id, Subscription: sub, Watch: conn.Subscribe()}, conn, s
+		}
+		h.a, h.connA, h.sa = enter("g_a")
+		h.b, _, h.sb = enter("g_b")
+		_, _, h.zk = enter("g_z")
+		story(t, h)
+	})
+}
+
+func claims(thread string, numbers ...int32) []assign.Claim {
+	var out []assign.Claim
+	for _, n := range numbers {
+		out = append(out, assign.Claim{TopicPartition: assign.TopicPartition{Topic: "t", Partition: n}, Thread: thread})
+	}
+	return out
+}
+
+// claim claims and tells how it went, as "made 0 1 taken 2".
+func (h *hall) claim(r *roster.Roster, s *session.Session, cs []assign.Claim) string {
+	h.t.Helper()
+	made, taken, err := r.Claim(h.ctx, s, cs)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	text := "made"
+	for _, p := range made {
+		text += fmt.Sprint(" ", p.Partition)
+	}
+	text += " taken"
+	for _, p := range taken {
+		text += fmt.Sprint(" ", p.Partition)
+	}
+	return text
+}
+
+func TestClaimAndRelease(t *testing.T) {
+	inBubble(t, func(t *testing.T, h *hall) {
+		check := func(got, want string) {
+			t.Helper()
+			if got != want {
+				t.Errorf("%s, want %s", got, want)
+			}
+		}
+		check(h.claim(h.a, h.sa, claims("g_a-0", 0, 1)), "made 0 1 taken")
+		check(h.claim(h.b, h.sb, claims("g_b-0", 1, 2)), "made 2 taken 1")
+		check(h.claim(h.a, h.sa, claims("g_a-1", 0, 1)), "made 0 1 taken") // again, by another thread
+		if data, _, err := h.zk.Get(h.ctx, znode.OwnerPath("g", "t", 1), false); err != nil || string(data) != "g_a-1" {
+			t.Errorf("the owner is %s, %v", data, err)
+		}
+		// Nobody gives up what another owns.
+		all := []assign.TopicPartition{{Topic: "t", Partition: 0}, {Topic: "t", Partition: 1}, {Topic: "t", Partition: 2}, {Topic: "t", Partition: 3}}
+		if err := h.b.Release(h.ctx, h.sb, all); err != nil {
+			t.Error(err)
+		}
+		names, _, err := h.zk.Children(h.ctx, znode.OwnersPath("g", "t"), false)
+		if slices.Sort(names); err != nil || strings.Join(names, " ") != "0 1" {
+			t.Errorf("left are %v, %v", names, err)
+		}
+		// The watch on what was taken tells when it is free.
+		if err := h.a.Release(h.ctx, h.sa, all); err != nil {
+			t.Error(err)
+		}
+		synctest.Wait()
+		news, ok, err := h.b.Watch.Take()
+		if err != nil || !ok || len(news.Paths) != 1 {
+			t.Fatalf("news %+v, %t, %v", news, ok, err)
+		}
+		if p, ok := h.b.Freed(news.Paths[0]); !ok || p != all[1] {
+			t.Errorf("freed %v, %t", p, ok)
+		}
+	})
+}
+
+func TestRegisterAndRead(t *testing.T) {
+	inBubble(t, func(t *testing.T, h *hall) {
+		now := time.UnixMilli(1_700_000_000_000)
+		if err := h.a.Register(h.ctx, h.sa, now); err != nil {
+			t.Fatal(err)
+		}
+		if err := h.a.Register(h.ctx, h.sa, now); err != nil {
+			t.Errorf("once more: %v", err)
+		}
+		if err := h.a.Register(h.ctx, h.sb, now); !errors.Is(err, member.ErrTaken) {
+			t.Errorf("in another session: %v", err)
+		}
+		if err := h.b.Register(h.ctx, h.sb, now); err != nil {
+			t.Fatal(err)
+		}
+		g, brokers, err := h.a.Read(h.ctx, h.sa)
+		if err != nil || brokers != 0 || len(g.Members) != 2 || g.Members[1].ID != "g_b" || g.Members[1].Streams["t"] != 1 || len(g.Partitions["t"]) != 0 {
+			t.Errorf("%+v, %d brokers, %v", g, brokers, err)
+		}
+		if _, ok, err := h.a.Watch.Take(); !ok || err != nil { // of the session
+			t.Error(ok, err)
+		}
+		if err := h.b.Unregister(h.ctx, h.sb); err != nil {
+			t.Error(err)
+		}
+		synctest.Wait()
+		if news, _, _ := h.a.Watch.Take(); !slices.Equal(news.Paths, []string{znode.ConsumerIDsPath("g")}) {
+			t.Errorf("news %+v", news)
+		}
+	})
+}
