@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -99,6 +100,8 @@ type Link struct {
 	// kafka has this broker as its only seed and discovers no others.
 	kafka  *kgo.Client
 	broker *kgo.Broker
+	// closed is set before kafka is closed, which has more than one word for it.
+	closed atomic.Bool
 }
 
 // To returns the link to the broker at an address, host:port, making it if
@@ -128,7 +131,7 @@ func (s *Set) To(addr string) (*Link, error) {
 func (l *Link) Request(ctx context.Context, req kmsg.Request) (kmsg.Response, error) {
 	resp, err := l.broker.Request(ctx, req)
 	switch {
-	case errors.Is(err, kgo.ErrClientClosed), errors.Is(err, context.Canceled) && ctx.Err() == nil:
+	case err != nil && l.closed.Load():
 		return nil, fmt.Errorf("%s to %s: %w", kmsg.NameForKey(req.Key()), l.addr, ErrClosed)
 	case err != nil:
 		return nil, fmt.Errorf("%s to %s: %w", kmsg.NameForKey(req.Key()), l.addr, err)
@@ -139,6 +142,7 @@ func (l *Link) Request(ctx context.Context, req kmsg.Request) (kmsg.Response, er
 // Keep closes the links to all addresses for which stays reports false.
 func (s *Set) Keep(stays func(addr string) bool) {
 	for _, l := range s.take(func(addr string) bool { return !stays(addr) }) {
+		l.closed.Store(true)
 		l.kafka.Close()
 	}
 }
