@@ -90,15 +90,11 @@ func (m *Manager) Append(req *AppendRequest, done func(AppendResult)) {
 		info.Bytes = 0
 	}
 	enough := p.appended(info.Bytes, m.moment(now))
-	after := res.LastOffset + 1
-	if req.Acks != AcksAll || p.log().HighWatermark() >= after {
-		if req.Acks == AcksAll && !enough {
-			res.Err = wire.CodeNotEnoughReplicasAfterAppend
-		}
+	if req.Acks != AcksAll {
 		done(res)
 		return
 	}
-	p.await(&ackWait{after: after, result: res, done: done}, epoch, req.Timeout)
+	p.await(&ackWait{after: res.LastOffset + 1, result: res, done: done}, enough, epoch, req.Timeout)
 }
 
 // append writes while this broker leads; epoch is the leader epoch of it. Its
@@ -145,14 +141,36 @@ func (p *Partition) passedLocked(hw int64) []*ackWait {
 	return done
 }
 
-// await parks a produce request until the watermark passes it. epoch is the
-// leader epoch that it was appended in.
-func (p *Partition) await(w *ackWait, epoch int32, timeout time.Duration) {
-	p.water.Lock()
-	if p.log().HighWatermark() >= w.after {
-		p.water.Unlock()
+// await answers a produce request when the watermark has passed it: at once, or
+// later. epoch is the leader epoch that it was appended in, enough whether as
+// many replicas were in sync then as acks=all asks for.
+func (p *Partition) await(w *ackWait, enough bool, epoch int32, timeout time.Duration) {
+	parked, err := p.park(w, epoch, timeout)
+	switch {
+	case parked:
+	case err != nil:
+		w.fail(err)
+	case !enough:
+		w.fail(wire.CodeNotEnoughReplicasAfterAppend)
+	default:
 		w.done(w.result)
-		return
+	}
+}
+
+// park lets a produce request wait unless the watermark has passed it. Who leads
+// no more may have lost what was appended, whatever its watermark says: so the
+// role is looked at first, and stands still until the request is among those
+// that another role fails.
+func (p *Partition) park(w *ackWait, epoch int32, timeout time.Duration) (parked bool, err error) {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	if err := p.stillLeadsLocked(epoch); err != nil {
+		return false, err
+	}
+	p.water.Lock()
+	defer p.water.Unlock()
+	if p.log().HighWatermark() >= w.after {
+		return false, nil
 	}
 	w.timer = p.m.env.Clock.AfterFunc(timeout, func() {
 		if p.withdraw(w) {
@@ -160,18 +178,18 @@ func (p *Partition) await(w *ackWait, epoch int32, timeout time.Duration) {
 		}
 	})
 	p.water.waiting = append(p.water.waiting, w)
-	p.water.Unlock()
-	// A change of role fails those it finds waiting: look whether it came before.
-	if err := p.stillLeads(epoch); err != nil && p.withdraw(w) {
-		w.timer.Stop()
-		w.fail(err)
-	}
+	return true, nil
 }
 
-// stillLeads reports whether this broker has led since an epoch.
+// stillLeads is stillLeadsLocked for who does not hold mu.
 func (p *Partition) stillLeads(epoch int32) error {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
+	return p.stillLeadsLocked(epoch)
+}
+
+// stillLeadsLocked reports whether this broker has led since an epoch.
+func (p *Partition) stillLeadsLocked(epoch int32) error {
 	if err := p.checkLeaderLocked(AnyEpoch); err != nil {
 		return err
 	}

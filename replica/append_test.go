@@ -10,6 +10,7 @@ import (
 
 	"github.com/gregor-mq/gregor/internal/env/memfs"
 	"github.com/gregor-mq/gregor/record"
+	"github.com/gregor-mq/gregor/replica/follow"
 	"github.com/gregor-mq/gregor/storage"
 	"github.com/gregor-mq/gregor/storage/producer"
 	"github.com/gregor-mq/gregor/wire"
@@ -146,7 +147,7 @@ func TestAwaitLooksAtTheRole(t *testing.T) {
 		epoch := s.epoch
 		park := func() *answers {
 			a := &answers{}
-			p.await(&ackWait{after: 1, done: a.add}, epoch, time.Hour)
+			p.await(&ackWait{after: 1, done: a.add}, true, epoch, time.Hour)
 			return a
 		}
 		if got := park().take(); len(got) != 0 {
@@ -292,4 +293,35 @@ func TestFailedDirectory(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Between an append and the look at the watermark another broker may have become
+// leader, and this one its follower, cut off and filled again: a watermark beyond
+// the append then says nothing about it.
+func TestAppendThatAnotherLeaderReplaced(t *testing.T) {
+	others, _ := led(t, 3, 2)
+	s := loaded(t)
+	s.withReplicas(me, 2)
+	p := s.lookup("t", 0)
+	info, epoch, err := p.append(&AppendRequest{Topic: "t", Records: batch(t, 1, 10), Acks: AcksAll, LeaderEpoch: AnyEpoch, Origin: producer.Client}, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := s.follows(2)
+	if _, err := f.Truncate(0); err != nil {
+		t.Fatal(err)
+	}
+	at, err := f.Append(follow.Fetched{Records: others, HighWatermark: 6})
+	expect(t, "the other leader's log", said(at, err), "0..6 hw=6 epoch=1")
+	var a answers
+	w := &ackWait{after: info.LastOffset + 1, done: a.add}
+	p.await(w, true, epoch, time.Minute)
+	if got := a.take(); len(got) != 1 || !errors.Is(got[0].Err, wire.CodeNotLeaderOrFollower) {
+		t.Errorf("answers %+v", got)
+	}
+	s.withReplicas(me, 2) // it leads again, but not without a break
+	p.await(w, true, epoch, time.Minute)
+	if got := a.take(); len(got) != 1 || !errors.Is(got[0].Err, wire.CodeNotLeaderOrFollower) {
+		t.Errorf("answers %+v", got)
+	}
 }
