@@ -215,7 +215,11 @@ func (p *Partition) copyLocked(l *storage.Log, from follow.Fetched, out *outcome
 		return info, fmt.Errorf("%w: offset %d was asked for, and the log ends at %d", follow.ErrRetry, from.Offset, end)
 	}
 	if len(from.Records) > 0 {
-		if info, err = l.AppendFollower(from.Records); err != nil {
+		records := upTo(from.Records, p.mu.leaderEpoch)
+		if len(records) == 0 {
+			return info, fmt.Errorf("%w: the source sent what a later leader wrote", follow.ErrRetry)
+		}
+		if info, err = l.AppendFollower(records); err != nil {
 			return info, err
 		}
 	}
@@ -230,6 +234,23 @@ func (p *Partition) copyLocked(l *storage.Log, from follow.Fetched, out *outcome
 		err = l.RaiseStart(min(from.LogStart, l.HighWatermark()))
 	}
 	return info, err
+}
+
+// upTo returns the batches before the first one of a leader epoch above the one
+// that is followed. Such a batch comes of a source that lost its leadership while
+// its answer was under way: answers are sent from the file, which was cut and
+// filled again meanwhile. It need not fit what is in this log.
+func upTo(records []byte, epoch int32) []byte {
+	for rest := records; ; {
+		b, next, err := record.Next(rest)
+		switch {
+		case err != nil:
+			return records // the end, or for storage to judge
+		case b.LeaderEpoch() > epoch:
+			return records[:len(records)-len(rest)]
+		}
+		rest = next
+	}
 }
 
 // EpochEnd implements follow.Replica.

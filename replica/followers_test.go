@@ -94,6 +94,22 @@ func TestFollowerAppends(t *testing.T) {
 	expect(t, "unknown epoch", fmt.Sprint(f.EpochEnd(2)), "-1 -1 <nil>")
 }
 
+// A source that is leader no more may send what it got from the next leader: that
+// need not continue what came before.
+func TestFollowerTakesNothingOfALaterEpoch(t *testing.T) {
+	all, each := led(t, 3, 2)
+	s := loaded(t)
+	f := s.follows(2)
+	first, mixed := len(each[0]), slices.Clone(all)
+	record.Batch(mixed[first : first+len(each[1])]).SetLeaderEpoch(2)
+	take := func(offset int64, records []byte) string {
+		return said(f.Append(follow.Fetched{Offset: offset, Records: slices.Clone(records), HighWatermark: 6}))
+	}
+	expect(t, "its own before that", take(0, mixed), "0..2 hw=2 epoch=1")
+	expect(t, "none of its own", take(2, mixed[first:]), "retry")
+	expect(t, "its own again", take(2, each[1]), "0..4 hw=4 epoch=1")
+}
+
 // A leader whose log starts inside of a batch sends the whole batch.
 func TestFollowerBeginsInsideOfABatch(t *testing.T) {
 	_, each := led(t, 2, 4)

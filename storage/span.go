@@ -11,8 +11,8 @@ import (
 // exactly once for a Span that is not empty. The zero value is empty.
 //
 // The bytes stay readable when the segment is deleted meanwhile. A truncation
-// of the log below the high watermark, which only an unclean election causes,
-// may change them.
+// of the log may change them: below the high watermark only an unclean election
+// causes one, above it, where replicas read, every change of leader may.
 type Span struct {
 	h   *handle
 	seg *segment
