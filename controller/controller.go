@@ -41,8 +41,10 @@ type Controller struct {
 	timers   map[string]env.Timer // by decide.Kind
 	refused  []decide.Refused
 	counted  time.Time
-	counting bool
 
+	// counting says that the numbers will be counted: an entry without an event
+	// is due, or in the queue.
+	counting atomic.Bool
 	// leader is who is controller as far as this broker knows.
 	leader  atomic.Int32
 	current atomic.Pointer[Snapshot]
@@ -220,6 +222,10 @@ func (c *Controller) preempt() {
 
 // drop answers a request whose turn will not come.
 func (c *Controller) drop(e entry) {
+	if e.event == nil {
+		c.counting.Store(false) // the next event counts
+		return
+	}
 	if r, ok := decide.Preempt(e.event); ok {
 		c.reply(r)
 	}
@@ -291,17 +297,18 @@ func (c *Controller) publish(event string, state int8, since time.Time) {
 // count walks over all partitions, which one event need not.
 func (c *Controller) countSoon(now time.Time) {
 	switch {
-	case c.counting:
+	case c.counting.Load():
 	case now.Sub(c.counted) >= countInterval:
 		c.count()
 	default:
-		c.counting = true
+		c.counting.Store(true)
 		c.env.Clock.AfterFunc(countInterval, func() { c.put(entry{}) })
 	}
 }
 
 func (c *Controller) count() {
-	c.counting, c.counted = false, c.env.Clock.Now()
+	c.counting.Store(false)
+	c.counted = c.env.Clock.Now()
 	s := *c.current.Load()
 	s.Numbers, s.ControllerID, s.Epoch = c.state.Numbers(), c.leader.Load(), c.state.Epoch()
 	c.current.Store(&s)

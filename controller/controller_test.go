@@ -317,3 +317,16 @@ func TestSenderTriesAgain(t *testing.T) {
 		t.Error("not active")
 	}
 }
+
+// The count that was due when the session expired goes with the queue: the numbers
+// must not stay what they were for good.
+func TestNumbersAreCountedAfterAnExpiredSession(t *testing.T) {
+	c := New(Config{}, env.Real())
+	c.counting.Store(true)
+	c.put(entry{}) // as its timer does
+	c.preempt()
+	c.countSoon(c.env.Clock.Now())
+	if c.counting.Load() || c.counted.IsZero() {
+		t.Errorf("counting %t, counted %v", c.counting.Load(), c.counted)
+	}
+}
