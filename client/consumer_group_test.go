@@ -375,6 +375,38 @@ func TestTheCoordinatorDies(t *testing.T) {
 	}
 }
 
+// An offset that the log does not have is as good as none.
+func TestAnOffsetBeyondTheLog(t *testing.T) {
+	s := newScene(t)
+	s.topic("t", 2)
+	s.produce("t", 2, 20)
+	s.put(znode.OffsetPath("g", "t", 0), "1000")
+	s.put(znode.OffsetPath("g", "t", 1), "15")
+	s.join("g", "a", client.Topics("t"), client.PollRecords(3))
+	s.await("t", 25)
+	late := s.join("h", "a", client.Topics("t"), client.StartAt(client.Latest))
+	s.deal("h", "t", "a-0 a-0")
+	s.until("the end is found", func() bool {
+		return late.Commit(s.ctx) == nil && s.stat(znode.OffsetPath("h", "t", 1)).Czxid != 0
+	})
+	s.produce("t", 2, 1)
+	s.until("the newest alone", func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return slices.Contains(s.mu.seen["t-0@20"], "h_a") && slices.Contains(s.mu.seen["t-1@20"], "h_a")
+	})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for k, by := range s.mu.seen {
+		if slices.Contains(by, "h_a") != strings.HasSuffix(k, "@20") {
+			t.Errorf("%s was delivered to %v", k, by)
+		}
+	}
+	if s.mu.seen["t-1@14"] != nil {
+		t.Error("what was read before is read again")
+	}
+}
+
 // Names are one to a member: a second of the same waits for the first to go.
 func TestATakenName(t *testing.T) {
 	s := newScene(t)
