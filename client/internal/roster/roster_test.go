@@ -76,15 +76,16 @@ func (h *hall) claim(r *roster.Roster, s *session.Session, cs []assign.Claim) st
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	text := "made"
+	var text strings.Builder
+	text.WriteString("made")
 	for _, p := range made {
-		text += fmt.Sprint(" ", p.Partition)
+		text.WriteString(fmt.Sprint(" ", p.Partition))
 	}
-	text += " taken"
+	text.WriteString(" taken")
 	for _, p := range taken {
-		text += fmt.Sprint(" ", p.Partition)
+		text.WriteString(fmt.Sprint(" ", p.Partition))
 	}
-	return text
+	return text.String()
 }
 
 func TestClaimAndRelease(t *testing.T) {
