@@ -163,7 +163,8 @@ func TestGroup(t *testing.T) {
 		t.Fatalf("the group read %q", got)
 	}
 	groups := func(args ...string) string {
-		return tool(t, "kafka-consumer-groups", append([]string{"--bootstrap-server", b.Addr}, args...)...)
+		// The tool's own patience is 5 s, its start included.
+		return tool(t, "kafka-consumer-groups", append([]string{"--bootstrap-server", b.Addr, "--timeout", "60000"}, args...)...)
 	}
 	out := groups("--describe", "--group", group)
 	if lag := sum(t, out, topic, 3); lag != 100 {
@@ -226,7 +227,7 @@ func TestLiveGroup(t *testing.T) {
 	}
 	one, two := start("one"), start("two")
 	members := func() string {
-		out, _, _ := peer.Tool(t, "kafka-consumer-groups", "--bootstrap-server", b.Addr, "--describe", "--group", group, "--members", "--verbose")
+		out, _, _ := peer.Tool(t, "kafka-consumer-groups", "--bootstrap-server", b.Addr, "--timeout", "60000", "--describe", "--group", group, "--members", "--verbose")
 		return out
 	}
 	balanced := func(ids ...string) {

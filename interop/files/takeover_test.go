@@ -111,7 +111,7 @@ func commitTo(t *testing.T, b *peer.Broker, group, topic string) {
 // committedOf sums the offsets of a group up, as Apache's tool shows them.
 func committedOf(t *testing.T, b *peer.Broker, group, topic string) string {
 	t.Helper()
-	out, errs, exit := peer.Tool(t, "kafka-consumer-groups", "--bootstrap-server", b.Addr, "--describe", "--group", group)
+	out, errs, exit := peer.Tool(t, "kafka-consumer-groups", "--bootstrap-server", b.Addr, "--timeout", "60000", "--describe", "--group", group)
 	if exit != 0 {
 		t.Fatalf("exit %d\n%s\n%s", exit, out, errs)
 	}
