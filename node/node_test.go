@@ -162,6 +162,31 @@ func TestSessionExpires(t *testing.T) {
 	})
 }
 
+// What was configured while the broker had no session is in force in the next one,
+// though nothing tells of it any more: notifications last for a quarter of an hour.
+func TestSettingsOfBetweenTwoSessions(t *testing.T) {
+	onMachine(t, func(t *testing.T, m *machine) {
+		n := m.start()
+		m.createTopic(n, "t", 1)
+		m.createTopic(n, "u", 1)
+		m.alter(n, resourceTopic, "u", "min.insync.replicas", "2")
+		minISR := func(topic string) int32 { return n.settings.Topic(topic).MinInSyncReplicas }
+		m.eventually("an override", func() bool { return minISR("u") == 2 })
+		z := n.zk.Load().Retrying()
+		of := func(topic string) string { return znode.EntityConfigPath(znode.Entity{Topic: znode.Named(topic)}) }
+		if _, err := z.Set(t.Context(), of("t"), []byte(`{"version":1,"config":{"min.insync.replicas":"3"}}`), -1); err != nil {
+			t.Fatal(err)
+		}
+		if err := z.Delete(t.Context(), of("u"), -1); err != nil {
+			t.Fatal(err)
+		}
+		m.expire(n)
+		m.eventually("the settings of the next session", func() bool { return minISR("t") == 3 && minISR("u") == 1 })
+		m.eventually("service", func() bool { _, code := m.produce(n, "t", "x"); return code == wire.CodeNone })
+		m.stop(n)
+	})
+}
+
 // Twice in a row, the second time before the first is digested.
 func TestSessionExpiresTwice(t *testing.T) {
 	onMachine(t, func(t *testing.T, m *machine) {

@@ -2,6 +2,8 @@ package node
 
 import (
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -94,6 +96,13 @@ func (s *settings) of(topic string) *topicSettings {
 		return t
 	}
 	return s.plain.Load()
+}
+
+// overridden names the topics with overrides, in no order.
+func (s *settings) overridden() []string {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return slices.Collect(maps.Keys(s.mu.topics))
 }
 
 // Topic implements api.Settings.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/gregor-mq/gregor/metadata/notify"
@@ -17,11 +18,27 @@ func (n *Node) loadSettings(ctx context.Context) error {
 	if err := n.reloadBroker(ctx); err != nil {
 		return err
 	}
+	return n.reloadAllTopics(ctx)
+}
+
+// settingsAnew reads all settings again in a new session: the notifications of
+// changes meanwhile may be gone, and those of a topic that was made meanwhile could
+// not be read.
+func (n *Node) settingsAnew(ctx context.Context) error {
+	if err := n.reloadAllTopics(ctx); err != nil {
+		return err
+	}
+	return n.brokerChanged(ctx) // gives replicas those of topics, too
+}
+
+// reloadAllTopics reads the overrides of all topics that have or had some.
+func (n *Node) reloadAllTopics(ctx context.Context) error {
 	topics, _, err := n.zk.Load().Retrying().Children(ctx, znode.ConfigTypePath(znode.Topics), false)
 	if err != nil && !errors.Is(err, zk.ErrNoNode) {
 		return err
 	}
-	return n.reloadTopics(ctx, topics)
+	topics = slices.Sorted(slices.Values(append(topics, n.settings.overridden()...)))
+	return n.reloadTopics(ctx, slices.Compact(topics))
 }
 
 // reloadTopics reads the overrides of topics, pipelined.
@@ -71,7 +88,7 @@ func (n *Node) reloadBroker(ctx context.Context) error {
 // newFollower follows the notifications of changed configurations.
 func (n *Node) newFollower() *notify.Follower {
 	return notify.New(notify.Config{
-		Prefix: znode.ConfigChangePrefix, Handle: n.configChanged, Log: n.levels.Logger("config"),
+		Prefix: znode.ConfigChangePrefix, Handle: n.configChanged, Renewed: n.settingsAnew, Log: n.levels.Logger("config"),
 	}, n.env)
 }
 
@@ -86,15 +103,21 @@ func (n *Node) configChanged(ctx context.Context, data []byte) error {
 	case e.Topic != nil:
 		return n.topicChanged(ctx, e.Topic.Text)
 	case e.Broker != nil && (e.Broker.Default || e.Broker.Text == strconv.Itoa(int(n.settings.Broker().ID))):
-		before := n.settings.Broker().Bool("unclean.leader.election.enable")
-		if err := n.reloadBroker(ctx); err != nil {
-			return err
-		}
-		n.replicas.UpdateAll()
-		n.replicas.SetFetchers(int(n.settings.Broker().Int("num.replica.fetchers")))
-		if after := n.settings.Broker().Bool("unclean.leader.election.enable"); after != before {
-			n.controller.UncleanDefault(after)
-		}
+		return n.brokerChanged(ctx)
+	}
+	return nil
+}
+
+// brokerChanged takes over the dynamic configuration of this broker.
+func (n *Node) brokerChanged(ctx context.Context) error {
+	before := n.settings.Broker().Bool("unclean.leader.election.enable")
+	if err := n.reloadBroker(ctx); err != nil {
+		return err
+	}
+	n.replicas.UpdateAll()
+	n.replicas.SetFetchers(int(n.settings.Broker().Int("num.replica.fetchers")))
+	if after := n.settings.Broker().Bool("unclean.leader.election.enable"); after != before {
+		n.controller.UncleanDefault(after)
 	}
 	return nil
 }

@@ -26,7 +26,10 @@ type Config struct {
 	// Handle gets the content of each notification, in order. Its errors are
 	// logged and not tried again: the next change of the same thing heals them.
 	Handle func(ctx context.Context, data []byte) error
-	Log    *slog.Logger
+	// Renewed, if not nil, is called in each session but the first, before its
+	// notifications are handled: those of the time between may be gone.
+	Renewed func(ctx context.Context) error
+	Log     *slog.Logger
 }
 
 // Follower handles notifications.
@@ -39,6 +42,8 @@ type Follower struct {
 		calls *session.Calls
 		// last is the number of the newest handled notification, -1 for none.
 		last int64
+		// renewed says that Renewed is due.
+		renewed bool
 	}
 }
 
@@ -53,9 +58,10 @@ func New(cfg Config, e env.Env) *Follower {
 }
 
 // Attach takes a new session. All notifications that are there are handled
-// again: some may have come and gone in between.
+// again: some may have come and gone in between, for which there is Renewed.
 func (f *Follower) Attach(calls session.Calls) {
 	f.mu.Lock()
+	f.mu.renewed = f.mu.calls != nil
 	f.mu.calls, f.mu.last = &calls, -1
 	f.mu.Unlock()
 	run.Hint(f.wake)
@@ -106,6 +112,9 @@ func (f *Follower) Catch(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("list notifications: %w", err)
 	}
+	if err := f.renew(ctx, calls); err != nil {
+		return fmt.Errorf("begin a new session: %w", err)
+	}
 	notes := f.parse(parent, names)
 	for _, n := range notes {
 		if n.number <= last {
@@ -125,6 +134,26 @@ func (f *Follower) Catch(ctx context.Context) error {
 		f.advance(calls, n.number)
 	}
 	return f.purge(ctx, calls, notes)
+}
+
+// renew calls Renewed if that is due; the watch is armed already, so that nothing
+// slips in between.
+func (f *Follower) renew(ctx context.Context, calls *session.Calls) error {
+	f.mu.Lock()
+	due := f.mu.renewed && f.cfg.Renewed != nil
+	f.mu.Unlock()
+	if !due {
+		return nil
+	}
+	if err := f.cfg.Renewed(ctx); err != nil {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.mu.calls == calls {
+		f.mu.renewed = false
+	}
+	return nil
 }
 
 // advance notes what is handled, unless a new session begins from the start.
