@@ -19,8 +19,7 @@ var libraries = map[string][]string{
 		"org.apache.kafka:kafka-tools:3.9.1",
 		"org.slf4j:slf4j-reload4j:1.7.36",
 	},
-	// The last two whose tools write to ZooKeeper by themselves: later ones ask
-	// the brokers.
+	// Two whose tools write to ZooKeeper by themselves.
 	"kafka-2.1.1": {
 		"org.apache.kafka:kafka_2.12:2.1.1",
 		"org.apache.zookeeper:zookeeper:3.5.7", // its own, 3.4.13, finds no host with Java 14 and later
@@ -30,12 +29,26 @@ var libraries = map[string][]string{
 		"org.apache.kafka:kafka_2.12:2.4.1",
 		"org.slf4j:slf4j-log4j12:1.7.28",
 	},
+	// The last whose tools take --zookeeper.
+	"kafka-2.8.2": {
+		"org.apache.kafka:kafka_2.13:2.8.2",
+		"org.slf4j:slf4j-log4j12:1.7.30",
+	},
+	// The last whose tools know both groups in ZooKeeper and the cluster as it is.
+	"kafka-0.10.2.2": {
+		"org.apache.kafka:kafka_2.11:0.10.2.2",
+		"org.slf4j:slf4j-log4j12:1.7.25",
+	},
 	// The last whose high-level consumer had no other rival: members of its groups
 	// find each other in ZooKeeper.
 	"kafka-0.8.2.2": {
 		"org.apache.kafka:kafka_2.11:0.8.2.2",
 		"org.slf4j:slf4j-log4j12:1.7.25",
 	},
+	// Clients alone.
+	"clients-0.9.0.1": {"org.apache.kafka:kafka-clients:0.9.0.1", "org.slf4j:slf4j-log4j12:1.7.25"},
+	"clients-1.0.2":   {"org.apache.kafka:kafka-clients:1.0.2", "org.slf4j:slf4j-log4j12:1.7.25"},
+	"clients-2.0.1":   {"org.apache.kafka:kafka-clients:2.0.1", "org.slf4j:slf4j-log4j12:1.7.25"},
 	"zookeeper-3.8.4": {
 		"org.apache.zookeeper:zookeeper:3.8.4",
 		"io.dropwizard.metrics:metrics-core:4.1.12.1",
@@ -64,8 +77,9 @@ const pom = `<project xmlns="http://maven.apache.org/POM/4.0.0">
 `
 
 // Jars returns the class path of a library, fetching it when missing. Known
-// are "kafka-3.9.1", "kafka-2.4.1", "kafka-2.1.1", "kafka-0.8.2.2",
-// "zookeeper-3.8.4" and "zookeeper-3.9.4".
+// are "kafka-3.9.1", "kafka-2.8.2", "kafka-2.4.1", "kafka-2.1.1",
+// "kafka-0.10.2.2", "kafka-0.8.2.2", "clients-2.0.1", "clients-1.0.2",
+// "clients-0.9.0.1", "zookeeper-3.8.4" and "zookeeper-3.9.4".
 func Jars(s Scope, library string) string {
 	s.Helper()
 	artifacts := libraries[library]
