@@ -26,7 +26,7 @@ func (s *State) failover() []func() {
 		func() { s.prog.rescue = nil }, // from here on an error costs one duty, not the office
 		s.resumeReassignments,
 		s.resumeDeletions,
-		s.resumePreferred,
+		s.preferredNode,
 		func() {
 			if s.cfg.AutoBalance {
 				s.emit(After{Delay: firstBalance, Event: AutoBalance{}})

@@ -75,7 +75,7 @@ func (s *State) readPreferred(next func([]znode.TopicPartition)) {
 		case zk.OK:
 			tps, err := znode.DecodePartitions(znode.PreferredElectionPath, r.Data)
 			if err != nil {
-				s.note("ignoring %s: %v", znode.PreferredElectionPath, err)
+				s.warn("ignoring %s: %v", znode.PreferredElectionPath, err)
 			}
 			next(tps)
 		case zk.ErrNoNode:
@@ -91,8 +91,6 @@ func (s *State) dropPreferred() {
 	s.znodes([]Op{{Kind: OpRemove, Path: znode.PreferredElectionPath, Version: anyVersion, Fence: true}}, func([]Result) {})
 }
 
-// resumePreferred is what a new controller does about the node.
-func (s *State) resumePreferred() { s.preferredNode() }
 
 // electLeaders is the ElectLeaders API.
 func (s *State) electLeaders(ev ElectLeaders) {

@@ -122,9 +122,12 @@ func (s *State) reassignmentNode(done map[*partition]bool) {
 		for _, item := range items {
 			p := s.partition(item.TopicPartition)
 			if p == nil || len(p.assignment.Replicas) == 0 || s.queued(item.Topic) || len(item.Target) == 0 {
-				s.note("cannot reassign %s", item.TopicPartition)
+				s.warn("cannot reassign %s", item.TopicPartition)
 				failed[item.TopicPartition] = true
 				continue
+			}
+			if done == nil && p.reassigning && p.assignment.equal(p.assignment.ReassignTo(item.Target)) {
+				continue // under way; the node changed for the sake of another
 			}
 			steps = append(steps, func() {
 				s.reassign(p, p.assignment.ReassignTo(item.Target), func(err wire.Code) {
@@ -156,7 +159,7 @@ func (s *State) readReassignNode(next func(items []Reassignment, version int32))
 		case zk.OK:
 			items, err := decodeReassignments(r.Data)
 			if err != nil {
-				s.note("ignoring %s: %v", znode.ReassignPath, err)
+				s.warn("ignoring %s: %v", znode.ReassignPath, err)
 				return
 			}
 			next(items, r.Stat.Version)

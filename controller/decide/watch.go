@@ -50,8 +50,13 @@ func fromChildren(path string) (Event, bool) {
 }
 
 func fromData(path string) (Event, bool) {
-	if path == znode.ControllerPath {
+	switch path {
+	case znode.ControllerPath:
 		return ControllerChange{}, true
+	case znode.ReassignPath:
+		// Kafka looks away, and hears nothing of the node from then on: the watch
+		// that was armed by reading it is spent.
+		return ReassignmentNode{}, true
 	}
 	if rest, ok := strings.CutPrefix(path, znode.BrokerIDsPath+"/"); ok {
 		id, err := strconv.ParseInt(rest, 10, 32)
