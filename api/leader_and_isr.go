@@ -73,12 +73,12 @@ func stopsOf(req *wire.StopReplicaRequest) []replica.Stop {
 
 func (b *Broker) updateMetadata(c *context, req *wire.UpdateMetadataRequest) {
 	resp := wire.NewUpdateMetadataResponse()
-	if resp.ErrorCode = b.Replicas.Admit(req.ControllerEpoch, req.BrokerEpoch); resp.ErrorCode != wire.CodeNone {
-		c.Reply(resp)
-		return
-	}
-	gone, err := b.Metadata.Apply(req)
-	resp.ErrorCode = Code(err)
+	var gone []metadata.Gone
+	resp.ErrorCode = b.Replicas.Admit(req.ControllerEpoch, req.BrokerEpoch, func() wire.Code {
+		var err error
+		gone, err = b.Metadata.Apply(req)
+		return Code(err)
+	})
 	if len(gone) > 0 {
 		b.forget(gone)
 	}

@@ -16,8 +16,9 @@ func TestAFormerControllerIsRefused(t *testing.T) {
 	s.SetBrokerEpoch(10)
 	f := func(controllerEpoch int32, brokerEpoch int64, want wire.Code) {
 		t.Helper()
-		if code := s.Admit(controllerEpoch, brokerEpoch); code != want {
-			t.Errorf("controller epoch %d, broker epoch %d: %v, want %v", controllerEpoch, brokerEpoch, code, want)
+		applied := false
+		if code := s.Admit(controllerEpoch, brokerEpoch, func() wire.Code { applied = true; return wire.CodeNone }); code != want || applied != (want == wire.CodeNone) {
+			t.Errorf("controller epoch %d, broker epoch %d: %v, want %v; applied %t", controllerEpoch, brokerEpoch, code, want, applied)
 		}
 	}
 	f(7, 10, wire.CodeNone)

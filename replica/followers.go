@@ -89,6 +89,7 @@ func (m *Manager) retarget(p *Partition, id wire.UUID, s *wire.LeaderAndIsrReque
 func (m *Manager) handOver() {
 	f := &m.followers
 	f.fetchers.Unfollow(f.end)
+	m.settleCuts() // of former leaders, before more is appended behind them
 	f.fetchers.Follow(f.begin)
 	f.begin, f.end = nil, nil
 }

@@ -166,6 +166,32 @@ func TestFollowerIsCutOff(t *testing.T) {
 	}
 }
 
+// What is appended behind a cut, as a leader or by the fetcher of the next one,
+// comes after the recovery point that the cut put down.
+func TestACutIsWrittenDownBeforeTheNextRole(t *testing.T) {
+	for name, next := range map[string]func(s *stand){
+		"it leads":            func(s *stand) { s.withReplicas(me, 2) },
+		"it follows another":  func(s *stand) { s.follows(3) },
+		"it follows the same": func(s *stand) { s.follows(2) },
+	} {
+		all, _ := led(t, 3, 2)
+		s := loaded(t)
+		f := s.follows(2)
+		expect(t, name+": append", said(f.Append(follow.Fetched{Records: all, HighWatermark: 4})), "0..6 hw=4 epoch=1")
+		if err := f.p.log().Flush(); err != nil {
+			t.Fatal(err)
+		}
+		s.checkpointLogs()
+		expect(t, name+": cut", said(f.Truncate(4)), "0..4 hw=4 epoch=1")
+		next(s)
+		points, err := s.dirs[0].ReadCheckpoint(storage.RecoveryPoints)
+		if tp := (storage.TopicPartition{Topic: "t"}); err != nil || points[tp] != 4 {
+			t.Errorf("%s: recovery point %d, %v", name, points[tp], err)
+		}
+		expect(t, name+": the former fetcher", said(f.Truncate(2)), "revoked")
+	}
+}
+
 // Whatever ends following in a leader epoch ends what its fetcher may do.
 func TestFollowerIsRevoked(t *testing.T) {
 	f := func(what string, end func(s *stand)) {

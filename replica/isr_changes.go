@@ -243,7 +243,7 @@ func lagText(followers []isr.Lag) string {
 
 // lagLoop looks for replicas that fell behind, twice in replica.lag.time.max.ms.
 func (m *Manager) lagLoop(ctx context.Context) error {
-	half := m.cfg.MaxLag / 2
+	half := max(m.cfg.MaxLag/2, time.Millisecond) // 0 is allowed, and not to be busy with
 	return every(ctx, m.env.Clock, half, half, func() { m.each((*Partition).checkLag) })
 }
 

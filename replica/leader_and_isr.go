@@ -3,6 +3,7 @@ package replica
 import (
 	"slices"
 
+	"github.com/gregor-mq/gregor/metadata"
 	"github.com/gregor-mq/gregor/storage"
 	"github.com/gregor-mq/gregor/wire"
 )
@@ -41,13 +42,16 @@ func (m *Manager) LeaderAndIsr(req *wire.LeaderAndIsrRequest) *wire.LeaderAndIsr
 	return resp
 }
 
-// Admit checks the epochs of a controller's UpdateMetadata, which orders it with
-// the requests about replicas: whoever has heard of a new controller obeys the
-// old one no more.
-func (m *Manager) Admit(controllerEpoch int32, brokerEpoch int64) wire.Code {
+// Admit checks the epochs of a controller's UpdateMetadata, and applies it if they
+// will do. That orders it with the requests about replicas: whoever has heard of a
+// new controller, or registered again, obeys what was said before no more.
+func (m *Manager) Admit(controllerEpoch int32, brokerEpoch int64, apply func() wire.Code) wire.Code {
 	m.control.Lock()
 	defer m.control.Unlock()
-	return m.admit(controllerEpoch, brokerEpoch)
+	if code := m.admit(controllerEpoch, brokerEpoch); code != wire.CodeNone {
+		return code
+	}
+	return apply()
 }
 
 // admit checks the epochs of a controller's request. A broker epoch above ours
@@ -88,6 +92,9 @@ func (m *Manager) takeOver(topic string, id wire.UUID, s *wire.LeaderAndIsrReque
 		m.put(p, p.topicID())
 		m.retarget(p, id, s)
 		return wire.CodeNone
+	}
+	if s.Leader == m.cfg.BrokerID && p.endFollowing() {
+		m.settleCuts() // before anything is appended behind a cut
 	}
 	resigned, err := p.assume(m, id, s)
 	m.put(p, p.topicID())
@@ -212,6 +219,17 @@ func (m *Manager) chooseDir(isNew bool) (*storage.Dir, error) {
 		return nil, failed
 	}
 	return best, nil
+}
+
+// endFollowing lets the fetcher touch the log no more, if this broker follows.
+func (p *Partition) endFollowing() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.mu.role != roleFollower {
+		return false
+	}
+	p.mu.leader = metadata.NoLeader
+	return true
 }
 
 // assume makes the state the partition's own; resigned reports that this broker

@@ -196,6 +196,7 @@ func (f *Fetchers) routeLocked(a *assigned) {
 		f.mu.group.Go(t.name, t.run)
 	}
 	a.by = t
+	a.parked.Store(false)
 	t.count++
 	t.order(a.Partition, a)
 }
