@@ -1,12 +1,13 @@
 package node
 
 import (
+	"time"
+
 	"github.com/gregor-mq/gregor/api"
 	"github.com/gregor-mq/gregor/replica"
 	"github.com/gregor-mq/gregor/storage"
 	"github.com/gregor-mq/gregor/storage/producer"
 	"github.com/gregor-mq/gregor/wire"
-	"time"
 )
 
 // appender is the log of an internal topic as its coordinator sees it.

@@ -24,6 +24,8 @@ type settings struct {
 
 	// change orders changes, so that none is derived from what another replaces.
 	change sync.Mutex
+	// read is the zxid of the newest topic settings taken over; change guards it.
+	read int64
 
 	mu struct {
 		sync.RWMutex
@@ -111,10 +113,23 @@ func (s *settings) Topic(name string) *config.Topic { return s.of(name).topic }
 // Replica returns what replicas need of a topic's configuration.
 func (s *settings) Replica(topic string) replica.TopicConfig { return s.of(topic).replica }
 
-// setTopic takes over a topic's overrides; none means that there is no node.
-func (s *settings) setTopic(name string, overrides map[string]string) {
+// newSession forgets how new the settings are: another session may be with
+// servers that were given older data.
+func (s *settings) newSession() {
 	s.change.Lock()
 	defer s.change.Unlock()
+	s.read = 0
+}
+
+// setTopic takes over a topic's overrides as they were at a zxid; none means that
+// there is no node. It refuses those from before others that it took over.
+func (s *settings) setTopic(name string, overrides map[string]string, zxid int64) bool {
+	s.change.Lock()
+	defer s.change.Unlock()
+	if zxid < s.read {
+		return false
+	}
+	s.read = zxid
 	var t *topicSettings
 	if len(overrides) > 0 {
 		t = s.derive(s.Broker(), overrides)
@@ -127,10 +142,11 @@ func (s *settings) setTopic(name string, overrides map[string]string) {
 	if t == nil {
 		delete(s.mu.topics, name)
 		s.throttles.forget(name)
-		return
+		return true
 	}
 	s.throttles.topic(name, t.topic, s.Broker().ID)
 	s.mu.topics[name] = t
+	return true
 }
 
 // setBroker takes over the dynamic configuration of all brokers and of this

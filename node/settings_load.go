@@ -9,6 +9,7 @@ import (
 
 	"github.com/gregor-mq/gregor/metadata/notify"
 	"github.com/gregor-mq/gregor/zk"
+	"github.com/gregor-mq/gregor/zk/session"
 	"github.com/gregor-mq/gregor/znode"
 )
 
@@ -25,6 +26,7 @@ func (n *Node) loadSettings(ctx context.Context) error {
 // changes meanwhile may be gone, and those of a topic that was made meanwhile could
 // not be read.
 func (n *Node) settingsAnew(ctx context.Context) error {
+	n.settings.newSession()
 	if err := n.reloadAllTopics(ctx); err != nil {
 		return err
 	}
@@ -41,32 +43,48 @@ func (n *Node) reloadAllTopics(ctx context.Context) error {
 	return n.reloadTopics(ctx, slices.Compact(topics))
 }
 
-// reloadTopics reads the overrides of topics, pipelined.
+// reloadTopics reads the overrides of topics, pipelined. What was read before
+// something newer was taken over by another reader is read again.
 func (n *Node) reloadTopics(ctx context.Context, topics []string) error {
-	reqs := make([]zk.Request, len(topics))
-	for i, t := range topics {
-		reqs[i] = &zk.GetDataRequest{Path: znode.EntityConfigPath(znode.Entity{Topic: znode.Named(t)})}
-	}
-	for i, r := range n.zk.Load().DoRetry(ctx, reqs) {
-		path := znode.EntityConfigPath(znode.Entity{Topic: znode.Named(topics[i])})
-		switch {
-		case errors.Is(r.Err, zk.ErrNoNode):
-			n.settings.setTopic(topics[i], nil)
-			continue
-		case r.Err != nil:
-			return fmt.Errorf("read %s: %w", path, r.Err)
+	for len(topics) > 0 {
+		reqs := make([]zk.Request, len(topics))
+		for i, t := range topics {
+			reqs[i] = &zk.GetDataRequest{Path: znode.EntityConfigPath(znode.Entity{Topic: znode.Named(t)})}
 		}
-		data, ok := r.Body.(*zk.GetDataResponse)
-		if !ok {
-			return fmt.Errorf("read %s: reply is a %T", path, r.Body)
+		var late []string
+		for i, r := range n.zk.Load().DoRetry(ctx, reqs) {
+			overrides, err := n.overridesOf(topics[i], r)
+			if err != nil {
+				return err
+			}
+			if !n.settings.setTopic(topics[i], overrides, r.Zxid) {
+				late = append(late, topics[i])
+			}
 		}
-		overrides, err := znode.DecodeConfig(path, data.Data)
-		if err != nil {
-			n.log.Error("topic settings cannot be read: going on with the defaults", "error", err)
-		}
-		n.settings.setTopic(topics[i], overrides)
+		topics = late
 	}
 	return nil
+}
+
+// overridesOf takes the answer to reading a topic's node; without one there are
+// no overrides.
+func (n *Node) overridesOf(topic string, r session.Response) (map[string]string, error) {
+	path := znode.EntityConfigPath(znode.Entity{Topic: znode.Named(topic)})
+	switch {
+	case errors.Is(r.Err, zk.ErrNoNode):
+		return nil, nil
+	case r.Err != nil:
+		return nil, fmt.Errorf("read %s: %w", path, r.Err)
+	}
+	data, ok := r.Body.(*zk.GetDataResponse)
+	if !ok {
+		return nil, fmt.Errorf("read %s: reply is a %T", path, r.Body)
+	}
+	overrides, err := znode.DecodeConfig(path, data.Data)
+	if err != nil {
+		n.log.Error("topic settings cannot be read: going on with the defaults", "error", err)
+	}
+	return overrides, nil
 }
 
 // reloadBroker reads /config/brokers/<default> and /config/brokers/N.

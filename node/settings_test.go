@@ -25,15 +25,18 @@ func TestCompactedTopicsAreNamedOnce(t *testing.T) {
 		}
 	}
 	compact := map[string]string{"cleanup.policy": "compact"}
-	s.setTopic("plain", map[string]string{"retention.ms": "1000"})
+	s.setTopic("plain", map[string]string{"retention.ms": "1000"}, 1)
 	lines()
-	s.setTopic("a", compact)
-	s.setTopic("b", map[string]string{"cleanup.policy": "delete,compact"})
+	s.setTopic("a", compact, 2)
+	s.setTopic("b", map[string]string{"cleanup.policy": "delete,compact"}, 3)
 	lines("topic=a", "topic=b")
-	s.setTopic("a", map[string]string{"cleanup.policy": "compact", "segment.bytes": "1000000"})
+	s.setTopic("a", map[string]string{"cleanup.policy": "compact", "segment.bytes": "1000000"}, 4)
 	lines()
-	s.setTopic("a", nil) // deleted, and made again
-	s.setTopic("a", compact)
+	s.setTopic("a", nil, 5) // deleted, and made again
+	if s.setTopic("a", map[string]string{"retention.ms": "5"}, 4) || !s.setTopic("a", nil, 5) {
+		t.Error("settings from before others were taken over, or such of the same moment not")
+	}
+	s.setTopic("a", compact, 6)
 	lines("topic=a")
 	policy := func(p string) {
 		if err := s.setBroker(map[string]string{"log.cleanup.policy": p}, nil); err != nil {
@@ -42,7 +45,7 @@ func TestCompactedTopicsAreNamedOnce(t *testing.T) {
 	}
 	policy("compact")
 	lines("log.cleanup.policy=compact")
-	s.setTopic("c", compact)
+	s.setTopic("c", compact, 7)
 	policy("compact,delete")
 	lines()
 }

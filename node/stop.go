@@ -19,10 +19,33 @@ func isNoNode(err error) bool { return errors.Is(err, zk.ErrNoNode) }
 // polite parts, not the flush.
 func (n *Node) Stop(ctx context.Context) error {
 	// A broker that failed has nobody left who could answer.
-	if n.settings.Broker().ControlledShutdown && n.Err() == nil {
+	switch {
+	case n.Err() != nil:
+	case !n.zooKeeperAnswers(ctx):
+		n.log.Warn("zookeeper does not answer: this broker stops without moving leaders away, and its registration expires")
+		bounded, cancel := context.WithTimeout(ctx, loneTimeout)
+		defer cancel()
+		return n.shutdown(bounded)
+	case n.settings.Broker().ControlledShutdown:
 		n.controlledShutdown(ctx)
 	}
 	return n.shutdown(ctx)
+}
+
+const (
+	// answerTimeout is how long a session may be without a connection before its
+	// broker stops without it: one that only changes servers has another sooner.
+	answerTimeout = 2 * time.Second
+	// loneTimeout bounds the polite parts of a stop without ZooKeeper.
+	loneTimeout = 3 * time.Second
+)
+
+// zooKeeperAnswers reports whether the session has a connection. Without one no
+// controller can move leaders, and no session be closed.
+func (n *Node) zooKeeperAnswers(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	return n.zk.Load().WaitConnected(ctx) == nil
 }
 
 // abandon closes what a failed start has opened.
