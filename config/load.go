@@ -21,6 +21,8 @@ type Source struct {
 type Warning struct {
 	Name string // property
 	Text string
+	// Unknown says that Kafka has no property of this name.
+	Unknown bool
 }
 
 // String returns name and text.
@@ -85,7 +87,7 @@ func Load(src Source) (*Broker, []Warning, error) {
 	}
 	const low, high = "group.min.session.timeout.ms", "group.max.session.timeout.ms"
 	if b.Int(low) > b.Int(high) {
-		warnings = append(warnings, Warning{low, "greater than " + high + ": no consumer can join a group"})
+		warnings = append(warnings, Warning{Name: low, Text: "greater than " + high + ": no consumer can join a group"})
 	}
 	return b, warnings, nil
 }
@@ -98,11 +100,11 @@ func warn(static map[string]setting) []Warning {
 		switch {
 		case !known && ownByPlugin(name):
 		case !known:
-			out = append(out, Warning{name, "unknown property, ignored"})
+			out = append(out, Warning{Name: name, Text: "unknown property, ignored", Unknown: true})
 		case d.Mode == DynamicOnly:
-			out = append(out, Warning{name, "takes effect only as a dynamic setting, ignored here"})
+			out = append(out, Warning{Name: name, Text: "takes effect only as a dynamic setting, ignored here"})
 		case d.Deprecated:
-			out = append(out, Warning{name, "deprecated, will be removed in Kafka 4.0"})
+			out = append(out, Warning{Name: name, Text: "deprecated, will be removed in Kafka 4.0"})
 		}
 	}
 	return out

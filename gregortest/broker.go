@@ -127,7 +127,16 @@ func (b *Broker) Restart() {
 
 // Pause freezes the broker as SIGSTOP does: its timers, network and disk stand
 // still, its connections stay open.
-func (b *Broker) Pause() { b.machine.Pause() }
+func (b *Broker) Pause() {
+	b.c.t.Helper()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.mu.node == nil {
+		b.c.t.Errorf("gregortest: pause broker %d: it does not run", b.id)
+		return
+	}
+	b.machine.Pause()
+}
 
 // Resume lets a paused broker go on.
 func (b *Broker) Resume() { b.machine.Resume() }
@@ -216,6 +225,9 @@ func (b *Broker) configLocked() (*config.Broker, error) {
 	// An empty file, not none: defaults are Kafka's.
 	cfg, warnings, err := config.Load(config.Source{File: []byte{}, Overrides: overrides})
 	for _, w := range warnings {
+		if w.Unknown {
+			return nil, fmt.Errorf("property %s: Kafka knows none of that name", w.Name)
+		}
 		b.c.t.Logf("gregortest: broker %d: %s", b.id, w)
 	}
 	return cfg, err

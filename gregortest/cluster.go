@@ -127,7 +127,13 @@ func (c *Cluster) Addrs() []string {
 func (c *Cluster) ZooKeeper() string { return c.zookeeper }
 
 // Broker returns the broker with an id from 0 to the number of brokers less 1.
-func (c *Cluster) Broker(id int) *Broker { return c.brokers[id] }
+func (c *Cluster) Broker(id int) *Broker {
+	c.t.Helper()
+	if id < 0 || id >= len(c.brokers) {
+		c.t.Fatalf("gregortest: Broker(%d): the cluster has brokers 0 to %d", id, len(c.brokers)-1)
+	}
+	return c.brokers[id]
+}
 
 // ClientOptions returns what a franz-go client of this cluster needs: the
 // addresses, and metadata that is fresh soon after a failure.

@@ -1,6 +1,7 @@
 package gregortest
 
 import (
+	"fmt"
 	"log/slog"
 	"maps"
 	"strconv"
@@ -19,12 +20,13 @@ type options struct {
 	zookeeper  string
 }
 
-// Brokers sets how many brokers the cluster has, at least 1; 1 is the default.
-// Their ids count from 0.
+// Brokers sets how many brokers the cluster has, at least 1 (Start fails the test
+// otherwise); 1 is the default. Their ids count from 0.
 func Brokers(n int) Option { return func(o *options) { o.brokers = n } }
 
 // Property sets a property of every broker's server.properties; the last one of
-// a name counts. gregortest's own settings are made for short tests; see
+// a name counts, and Start fails the test for a name that Kafka does not know.
+// gregortest's own settings are made for short tests; see
 // Properties.
 func Property(name, value string) Option {
 	return func(o *options) { o.properties[name] = value }
@@ -64,7 +66,9 @@ func gather(opts []Option) (options, slog.Level, error) {
 	for _, set := range opts {
 		set(&o)
 	}
-	o.brokers = max(o.brokers, 1)
+	if o.brokers < 1 {
+		return o, 0, fmt.Errorf("Brokers(%d): want 1 or more", o.brokers)
+	}
 	all := Properties(o.brokers)
 	maps.Copy(all, o.properties)
 	o.properties = all
