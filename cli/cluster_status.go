@@ -10,6 +10,10 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/gregor-mq/gregor/cli/reach"
+	"github.com/gregor-mq/gregor/zk"
+	"github.com/gregor-mq/gregor/znode"
 )
 
 const (
@@ -21,7 +25,6 @@ const (
 
 // clusterStatus prints how the cluster is; an error sums up what is not well.
 func (p Program) clusterStatus(ctx context.Context, d *clusterDir) error {
-	meta, err := p.askCluster(ctx, d)
 	var b strings.Builder
 	var wrong []string
 	if l, ok := d.running(d.in(pidFile)); ok {
@@ -30,26 +33,25 @@ func (p Program) clusterStatus(ctx context.Context, d *clusterDir) error {
 		fmt.Fprintf(&b, "cluster in %s, not up\n", d.path)
 		wrong = append(wrong, "the cluster is not up")
 	}
+	known, err := p.askKeeper(ctx, d)
+	if err != nil {
+		wrong = append(wrong, fmt.Sprintf("the keeper does not answer, so that nothing can change: %v", err))
+	}
 	for at, m := range d.members() {
-		words := []string{"not run by it"}
-		if l, ok := d.running(m.pid()); ok {
-			words = []string{fmt.Sprintf("process %d", l.PID)}
+		words, alive := p.process(ctx, d, m)
+		if !alive {
+			wrong = append(wrong, m.name+" is down")
 		}
-		if at > 0 && err == nil {
-			id := int32(at - 1)
-			if slices.Contains(meta.Brokers.NodeIDs(), id) {
-				words = append(words, "registered")
-			} else {
-				words = append(words, "not registered")
+		if at > 0 && known != nil {
+			more, ok := known.words(int32(at-1), alive)
+			if !ok {
 				wrong = append(wrong, m.name+" is not registered")
 			}
-			if meta.Controller == id {
-				words = append(words, "controller")
-			}
+			words = append(words, more...)
 		}
 		fmt.Fprintf(&b, "  %-10s %-16s %s\n", m.name, m.addr, strings.Join(words, ", "))
 	}
-	if err != nil {
+	if meta, err := p.askCluster(ctx, d); err != nil {
 		wrong = append(wrong, fmt.Sprintf("no broker answers: %v", err))
 	} else {
 		wrong = append(wrong, describePartitions(&b, meta.Topics)...)
@@ -59,6 +61,72 @@ func (p Program) clusterStatus(ctx context.Context, d *clusterDir) error {
 		return errors.New(strings.Join(wrong, "; "))
 	}
 	return nil
+}
+
+// process tells which process a member is, and whether it is one.
+func (p Program) process(ctx context.Context, d *clusterDir, m member) (words []string, alive bool) {
+	if l, ok := d.running(m.pid()); ok {
+		return []string{fmt.Sprintf("process %d", l.PID)}, true
+	}
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	conn, err := p.Env.Net.Dial(ctx, "tcp", m.addr)
+	if err != nil {
+		return []string{"down"}, false
+	}
+	_ = conn.Close() // it was opened to see that somebody listens
+	return []string{"not run by it, but its port is served"}, true
+}
+
+// registrations is what ZooKeeper knows of brokers.
+type registrations struct {
+	brokers    []string
+	controller int32 // -1 for none
+}
+
+// askKeeper reads them.
+func (p Program) askKeeper(ctx context.Context, d *clusterDir) (*registrations, error) {
+	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
+	defer cancel()
+	keeper := reach.ZooKeeper{Connect: d.keeper().addr}
+	s, err := keeper.Dial(ctx, p.Env)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close(ctx)
+	known := &registrations{controller: -1}
+	if known.brokers, _, err = s.Children(ctx, znode.BrokerIDsPath, false); err != nil && !errors.Is(err, zk.ErrNoNode) {
+		return nil, err
+	}
+	data, _, err := s.Get(ctx, znode.ControllerPath, false)
+	if errors.Is(err, zk.ErrNoNode) {
+		return known, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	c, err := znode.DecodeController(znode.ControllerPath, data)
+	if err == nil {
+		known.controller = c.BrokerID
+	}
+	return known, err
+}
+
+// words says what is known of a broker; ok is false for one that nobody knows.
+func (r *registrations) words(id int32, alive bool) (words []string, ok bool) {
+	ok = slices.Contains(r.brokers, fmt.Sprint(id))
+	switch {
+	case !ok:
+		words = append(words, "not registered")
+	case alive:
+		words = append(words, "registered")
+	default:
+		words = append(words, "registered until its session ends")
+	}
+	if r.controller == id {
+		words = append(words, "controller")
+	}
+	return words, ok
 }
 
 // askCluster asks whichever broker answers.

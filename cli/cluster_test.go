@@ -195,7 +195,8 @@ func TestClusterLosesBroker(t *testing.T) {
 	}
 	gregor.Eventually(t, patience, "its registration ends", func() error {
 		status := s.run("status")
-		if _, err := status.Wait(t.Context(), patience); err != nil || !strings.Contains(status.Output(), "broker 1 is not registered") {
+		_, err := status.Wait(t.Context(), patience)
+		if err != nil || !strings.Contains(status.Output(), "broker 1 is down; broker 1 is not registered") {
 			return fmt.Errorf("%w\n%s", err, status.Output())
 		}
 		return nil
@@ -217,6 +218,14 @@ func TestClusterLosesBroker(t *testing.T) {
 		}
 		return nil
 	})
+	s.says(s.run("status"), 0, "not run by it, but its port is served, registered")
+	if err := syscall.Kill(s.children(p)["keeper"], syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Await(t.Context(), "keeper ended", patience); err != nil {
+		t.Fatal(err)
+	}
+	s.says(s.run("status"), 1, "the keeper does not answer, so that nothing can change", "keeper is down")
 	if err := alone.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}

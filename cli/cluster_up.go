@@ -225,7 +225,7 @@ func (c *cluster) screen(took time.Duration) {
 	b.WriteString("\n  try\n")
 	fmt.Fprintf(&b, "    echo hello | gregor produce --bootstrap-server %s --topic greetings\n", bootstrap[0])
 	fmt.Fprintf(&b, "    gregor consume --bootstrap-server %s --topic greetings --from-beginning --exit-at-end\n", bootstrap[len(bootstrap)-1])
-	fmt.Fprintf(&b, "    zkCli.sh -server %s ls /brokers/ids\n", c.dir.keeper().addr)
+	fmt.Fprintf(&b, "    gregor zk --zookeeper %s ls -R /brokers\n", c.dir.keeper().addr)
 	fmt.Fprintf(&b, "    kill -9 %d\n", c.children[len(c.children)-1].cmd.Process.Pid)
 	fmt.Fprintf(&b, "    gregor cluster status --dir %s\n", quoted(c.dir.path))
 	fmt.Fprintf(&b, "  Ctrl-C stops it cleanly; gregor cluster up --dir %s continues it.\n", quoted(c.dir.path))

@@ -11,7 +11,7 @@ var mends = []struct {
 	err  error
 	mend string
 }{
-	{syscall.EADDRINUSE, "another program has that port: stop it, or choose another port (listeners, gregor.keeper.client.port, clientPort)"},
+	{syscall.EADDRINUSE, "another program has that port: stop it, or choose another port (listeners, gregor.metrics.listener, gregor.keeper.client.port, clientPort)"},
 	{syscall.EADDRNOTAVAIL, "this machine has no such address: correct the host (listeners, gregor.keeper.client.address, clientPortAddress)"},
 	{syscall.ENOSPC, "make room on that disk, or choose another directory"},
 	{syscall.EDQUOT, "raise the quota, or choose another directory"},

@@ -2,6 +2,7 @@ package topics
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"slices"
@@ -77,7 +78,7 @@ func under(t kadm.TopicDetail) (n int) {
 func look(t kadm.TopicDetail, config map[string]string) topicJSON {
 	j := topicJSON{Topic: t.Topic, Partitions: []partitionJSON{}, Config: config}
 	if t.ID != (kadm.TopicID{}) {
-		j.ID = t.ID.String()
+		j.ID = base64.RawURLEncoding.EncodeToString(t.ID[:]) // as Kafka writes it
 	}
 	for _, p := range t.Partitions.Sorted() {
 		j.Partitions = append(j.Partitions, partitionJSON{p.Partition, p.Leader, p.Replicas, p.ISR})
