@@ -77,7 +77,8 @@ type Client struct {
 	}
 }
 
-// New returns a client that has not connected yet. Cancelling ctx is like Close.
+// New returns a client that has not connected yet. Its goroutines live below ctx,
+// and end with Close.
 func New(ctx context.Context, cfg Config, e env.Env) *Client {
 	cfg.Timeout = cmp.Or(cfg.Timeout, DefaultTimeout)
 	cfg.MaxInFlight = cmp.Or(cfg.MaxInFlight, DefaultMaxInFlight)

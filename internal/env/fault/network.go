@@ -51,7 +51,7 @@ func (n *Network) Know(address, name string) {
 	n.changeLocked()
 }
 
-// Cut drops what one host sends to another, from now on, what is on its way
+// Cut holds back what one host sends to another, from now on, what is on its way
 // included; Outside stands for all clients. Connections do not break by it.
 func (n *Network) Cut(from, to string) { n.set(link{from, to}, true) }
 
