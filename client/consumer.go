@@ -115,6 +115,8 @@ type tenure struct {
 	// stored are the offsets as they were read or committed last. Who has the turn
 	// to commit uses it.
 	stored map[offset.Partition]int64
+	// aliases are the names in the form of Kafka 0.7 that the partitions have.
+	aliases map[offset.Partition]string
 }
 
 // halt ends fetching, without waiting for what is under way.
@@ -144,7 +146,7 @@ func NewGroupConsumer(ctx context.Context, zookeeper, group string, opts ...Cons
 	}
 	c := &GroupConsumer{
 		opts: o, group: group, log: o.log.With("group", group, "member", o.id), goroutines: run.NewGroup(context.WithoutCancel(ctx)),
-		roster: roster.Roster{Group: group, ID: o.id, Subscription: o.subscription},
+		roster: roster.Roster{Group: group, ID: o.id, Subscription: o.subscription, OldNames: o.oldNames},
 		inbox:  run.NewInbox[member.Event](maxEvents), jobs: run.NewInbox[func()](maxJobs),
 		ready: make(chan struct{}, 1), idle: make(chan struct{}, 1), gone: make(chan struct{}), turn: make(chan struct{}, 1),
 	}

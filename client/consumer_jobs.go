@@ -27,7 +27,7 @@ func (c *GroupConsumer) perform(ctx context.Context, s *session.Session, e membe
 		c.endTenure()
 		return member.Released{Err: err}
 	case member.Find:
-		offsets, err := c.store(s).Find(ctx, partitions(e.Claims))
+		offsets, err := c.store(s, aliases(e.Claims)).Find(ctx, partitions(e.Claims))
 		return member.Found{Offsets: offsets, Err: err}
 	case member.Claim:
 		made, taken, err := c.roster.Claim(ctx, s, e.Claims)
@@ -49,6 +49,17 @@ func partitions(claims []assign.Claim) []assign.TopicPartition {
 	out := make([]assign.TopicPartition, len(claims))
 	for i, c := range claims {
 		out[i] = c.TopicPartition
+	}
+	return out
+}
+
+// aliases returns the names in the form of Kafka 0.7 that claims have.
+func aliases(claims []assign.Claim) map[assign.TopicPartition]string {
+	out := map[assign.TopicPartition]string{}
+	for _, c := range claims {
+		if c.Alias != "" {
+			out[c.TopicPartition] = c.Alias
+		}
 	}
 	return out
 }

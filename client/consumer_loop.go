@@ -146,7 +146,7 @@ func (c *GroupConsumer) start(ctx context.Context, shares []member.Share) {
 			c.pict.Drop(topic)
 		}
 	}
-	t := &tenure{fetcher: fetch.Start(ctx, cfg, parts), stored: stored}
+	t := &tenure{fetcher: fetch.Start(ctx, cfg, parts), stored: stored, aliases: aliases(claims)}
 	c.mu.Lock()
 	t.session = c.mu.session
 	c.mu.tenure, c.mu.owned, c.mu.paused, c.mu.busy = t, owned, false, false

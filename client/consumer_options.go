@@ -43,6 +43,7 @@ type consumerOptions struct {
 	streams           int32
 	id                string
 	strategy          assign.Strategy
+	oldNames          bool
 	offsets           offsetsIn
 	autoCommit        time.Duration
 	begin             Position
@@ -160,6 +161,15 @@ func OffsetsInKafka() ConsumerOption {
 // reads takes the larger, so that a group can move from one to the other.
 func OffsetsInBoth() ConsumerOption {
 	return consumerOption(func(o *consumerOptions) { o.offsets = inBoth })
+}
+
+// LegacyPartitionNames adds owner nodes and offsets under the names of Kafka 0.7,
+// "broker-partition", to those under the partition's number, the broker being the
+// partition's preferred replica. Who owns a partition is decided by the node of the
+// number as ever, so members with and without this option can share a group. Of the
+// offsets that a partition has under its names the one written last counts.
+func LegacyPartitionNames() ConsumerOption {
+	return consumerOption(func(o *consumerOptions) { o.oldNames = true })
 }
 
 // AutoCommit commits in such intervals, before partitions are given up, and in
@@ -307,6 +317,9 @@ func (o *consumerOptions) complete() error {
 	}
 	if o.handOver == 0 {
 		o.handOver = time.Duration(o.retries) * o.backoff / 2
+	}
+	if o.oldNames {
+		o.strategy = assign.OldNames(o.strategy)
 	}
 	if o.id == "" {
 		host, err := os.Hostname()

@@ -9,9 +9,10 @@ import (
 	"github.com/gregor-mq/gregor/zk/session"
 )
 
-// store returns where a member with a session keeps its offsets.
-func (c *GroupConsumer) store(s *session.Session) offset.Store {
-	zookeeper := offset.ZooKeeper(s, c.group)
+// store returns where a member with a session keeps the offsets of partitions, some
+// of which have aliases.
+func (c *GroupConsumer) store(s *session.Session, aliases map[offset.Partition]string) offset.Store {
+	zookeeper := offset.ZooKeeper(s, c.group, aliases)
 	switch c.opts.offsets {
 	case inKafka:
 		return c.kafka
@@ -53,7 +54,7 @@ func (c *GroupConsumer) commit(ctx context.Context) error {
 	if !c.opts.env.Clock.Now().Before(t.session.AliveUntil()) {
 		return fmt.Errorf("commit of %d offsets: %w", len(offsets), errFenced)
 	}
-	if err := c.store(t.session).Commit(ctx, offsets); err != nil {
+	if err := c.store(t.session, t.aliases).Commit(ctx, offsets); err != nil {
 		return err
 	}
 	maps.Copy(t.stored, offsets)

@@ -105,6 +105,10 @@ func OwnerPath(group, topic string, partition int32) string {
 	return OwnersPath(group, topic) + "/" + itoa(partition)
 }
 
+// OldPartitionName is what consumers of Kafka 0.7 called a partition, in the
+// names of owners and offsets: that of its broker and its own.
+func OldPartitionName(broker, partition int32) string { return itoa(broker) + "-" + itoa(partition) }
+
 // OffsetsPath is the parent of a group's offsets in a topic.
 func OffsetsPath(group, topic string) string { return GroupPath(group) + "/offsets/" + topic }
 

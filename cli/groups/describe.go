@@ -113,7 +113,7 @@ func (p *place) parts(ctx context.Context, g *group) ([]partJSON, error) {
 		if at, ok := g.offsets[q]; ok {
 			j.Offset = &at
 		}
-		if s, ok := l.spans[q]; ok {
+		if s, ok := l.spans[partition(q.topic, q.partition)]; ok {
 			j.End = &s.end
 		}
 		if j.Offset != nil && j.End != nil {

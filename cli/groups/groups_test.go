@@ -163,6 +163,11 @@ func TestDescribeOld(t *testing.T) {
 	p := newPlace(t)
 	p.old("g", "4", "many")
 	p.create(p.s, "/consumers/g/offsets/t/3-0", "7", zk.Persistent)
+	p.create(p.s, "/consumers/g/offsets/t/4-0", "4", zk.Persistent)          // as today's name says
+	p.create(p.s, "/consumers/g/owners/t/4-0", "host:uuid-0", zk.Persistent) // and so does this
+	p.create(p.s, "/consumers/g/offsets/late/3-0", "9", zk.Persistent)
+	p.create(p.s, "/consumers/g/offsets/late/0", "7", zk.Persistent) // was written after the other
+	p.create(p.s, "/consumers/g/owners/t/3-1", "somebody", zk.Persistent)
 	p.create(p.s, "/consumers/g/offsets/gone/0", "7", zk.Persistent)
 	p.create(p.s, "/consumers/g/offsets/t/x", "7", zk.Persistent)
 	p.joined("g")
@@ -170,8 +175,10 @@ func TestDescribeOld(t *testing.T) {
 
 TOPIC  PARTITION  OFFSET  END  LAG  OWNER
 gone   0          7       -    -    -
+late   0          7       -    -    -
 t      0          4       10   6    host:uuid-0
-t      3-0        7       -    -    -
+t      3-0        7       10   3    -
+t      3-1        -       10   -    somebody
 
 MEMBER     CLIENT  HOST  WANTS
 host:uuid  -       -     t

@@ -99,12 +99,13 @@ func (z zkStore) read(ctx context.Context, name string) (*group, error) {
 	if err := z.readMembers(ctx, g); err != nil {
 		return nil, err
 	}
-	err = z.readParts(ctx, g, "owners", func(p part, _ string, data []byte, _ int32) { g.owners[p] = string(data) })
+	err = z.readParts(ctx, g, "owners", func(p part, _ string, data []byte, _ zk.Stat) { g.owners[p] = string(data) })
 	if err != nil {
 		return nil, err
 	}
-	return g, z.readParts(ctx, g, "offsets", func(p part, path string, data []byte, version int32) {
-		g.versions[p] = version
+	written := map[part]int64{}
+	err = z.readParts(ctx, g, "offsets", func(p part, path string, data []byte, stat zk.Stat) {
+		g.versions[p], written[p] = stat.Version, stat.Mzxid
 		offset, err := znode.DecodeOffset(path, data)
 		if err == nil && offset < 0 {
 			err = fmt.Errorf("znode %s: offset %d is below 0", path, offset)
@@ -115,6 +116,25 @@ func (z zkStore) read(ctx context.Context, name string) (*group, error) {
 		}
 		g.offsets[p] = offset
 	})
+	g.fold(written)
+	return g, err
+}
+
+// fold takes out what a group has under names of Kafka 0.7 when the names of today
+// tell the same, or tell of offsets that were written later: members with such names
+// write both, and begin at the newer.
+func (g *group) fold(written map[part]int64) {
+	for p, owner := range g.owners {
+		if now := partition(p.topic, p.partition); p.broker >= 0 && g.owners[now] == owner {
+			delete(g.owners, p)
+		}
+	}
+	for p, at := range g.offsets {
+		today := partition(p.topic, p.partition)
+		if now, ok := g.offsets[today]; p.broker >= 0 && ok && (now == at || written[today] > written[p]) {
+			delete(g.offsets, p)
+		}
+	}
 }
 
 func (z zkStore) readMembers(ctx context.Context, g *group) error {
@@ -154,9 +174,9 @@ func subscription(c znode.Consumer) string {
 	return all
 }
 
-// readParts calls f for each /consumers/G/<what>/T/P, with the data and its
-// version.
-func (z zkStore) readParts(ctx context.Context, g *group, what string, f func(p part, path string, data []byte, version int32)) error {
+// readParts calls f for each /consumers/G/<what>/T/P, with the node's data and
+// stat.
+func (z zkStore) readParts(ctx context.Context, g *group, what string, f func(p part, path string, data []byte, stat zk.Stat)) error {
 	root := znode.GroupPath(g.name) + "/" + what
 	topics, err := z.children(ctx, root)
 	if err != nil {
@@ -193,7 +213,7 @@ func (z zkStore) readParts(ctx context.Context, g *group, what string, f func(p 
 		if !ok {
 			must.Bug("data of %s are a %T", paths[i], r.Body)
 		}
-		f(part{n.Topic, n.Broker, n.Partition}, paths[i], data.Data, data.Stat.Version)
+		f(part{n.Topic, n.Broker, n.Partition}, paths[i], data.Data, data.Stat)
 	}
 	return nil
 }

@@ -20,6 +20,7 @@ type consumeFlags struct {
 	zk         reach.ZooKeeper
 	storage    string
 	member     string
+	oldNames   bool
 	topics     []string
 	pattern    string
 	group      string
@@ -81,6 +82,7 @@ func (f *consumeFlags) flags(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.storage, "offset-storage", "zookeeper", "with --zookeeper, where the group's offsets are: zookeeper, kafka or both")
 	flags.StringVar(&f.member, "consumer-id", "", "with --zookeeper, the member's name in the group; host:UUID when empty")
+	flags.BoolVar(&f.oldNames, "legacy-partition-names", false, "with --zookeeper, keep owners and offsets also under the names of Kafka 0.7, BROKER-PARTITION")
 	flags.StringSliceVarP(&f.topics, "topic", "t", nil, "the topics, by commas (may be repeated)")
 	flags.StringVar(&f.pattern, "pattern", "", "all topics whose whole name a regular expression matches, also those made later")
 	flags.StringVarP(&f.group, "group", "g", "", "the consumer group to be a member of")
@@ -113,6 +115,8 @@ func (f *consumeFlags) check() error {
 		return errors.New("--pattern: --partition and --exit-at-end want topics by their names")
 	case f.zk.Connect == "" && f.member != "":
 		return errors.New("--consumer-id: only members of a group in ZooKeeper name themselves; add --zookeeper")
+	case f.zk.Connect == "" && f.oldNames:
+		return errors.New("--legacy-partition-names: only groups in ZooKeeper have such names; add --zookeeper")
 	case f.max < 0:
 		return fmt.Errorf("--max-messages %d: want 0 or more", f.max)
 	case f.timeout < 0:

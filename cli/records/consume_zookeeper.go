@@ -46,6 +46,9 @@ func openZkSource(ctx context.Context, t term.Term, f consumeFlags) (*zkSource, 
 	if f.member != "" {
 		opts = append(opts, client.ConsumerID(f.member))
 	}
+	if f.oldNames {
+		opts = append(opts, client.LegacyPartitionNames())
+	}
 	if f.beginning {
 		opts = append(opts, client.StartAt(client.Earliest))
 	}

@@ -15,6 +15,8 @@ type Group struct {
 	// Partitions are the partitions of each topic, in any order. A topic that does
 	// not exist has none.
 	Partitions map[string][]int32
+	// Preferred are the first replicas of partitions, for OldNames; nil without.
+	Preferred map[TopicPartition]int32
 }
 
 // Member is one member's registration, its filter already applied (Resolve).
@@ -36,11 +38,29 @@ type Claim struct {
 	// Thread is the id of the member's thread that reads it, which is what its
 	// owner node holds.
 	Thread string
+	// Alias is the partition's name in the form of Kafka 0.7, empty when the member
+	// keeps none (OldNames).
+	Alias string
 }
 
 // Strategy computes the claims of the member whose id is self, in order of topic
 // and partition. Round robin can refuse.
 type Strategy func(self string, g Group) ([]Claim, error)
+
+// OldNames makes a strategy tell aliases too. The broker in them is the preferred
+// replica: that is the one thing about a partition's brokers which no failure
+// changes, and which stands in the znode that all members deal from.
+func OldNames(deal Strategy) Strategy {
+	return func(self string, g Group) ([]Claim, error) {
+		claims, err := deal(self, g)
+		for i, c := range claims {
+			if broker, ok := g.Preferred[c.TopicPartition]; ok {
+				claims[i].Alias = znode.OldPartitionName(broker, c.Partition)
+			}
+		}
+		return claims, err
+	}
+}
 
 // thread is one thread of one member.
 type thread struct{ member, id string }

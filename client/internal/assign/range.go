@@ -23,7 +23,7 @@ func Range(self string, g Group) ([]Claim, error) {
 				n++
 			}
 			for _, p := range partitions[from : from+n] {
-				out = append(out, Claim{TopicPartition{topic, p}, t.id})
+				out = append(out, Claim{TopicPartition: TopicPartition{topic, p}, Thread: t.id})
 			}
 		}
 	}

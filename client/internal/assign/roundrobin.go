@@ -32,7 +32,7 @@ func RoundRobin(self string, g Group) ([]Claim, error) {
 	var out []Claim
 	for i, p := range g.circle(me) {
 		if t := threads[i%len(threads)]; t.member == self {
-			out = append(out, Claim{p, t.id})
+			out = append(out, Claim{TopicPartition: p, Thread: t.id})
 		}
 	}
 	return order(out), nil

@@ -68,7 +68,7 @@ func (r *Roster) Read(ctx context.Context, s *session.Session) (assign.Group, in
 			mine = m
 		}
 	}
-	g.Partitions, err = r.partitions(ctx, s, slices.Sorted(maps.Keys(mine.Streams)))
+	err = r.partitions(ctx, s, slices.Sorted(maps.Keys(mine.Streams)), &g)
 	return g, len(brokers), err
 }
 
@@ -115,9 +115,9 @@ func (r *Roster) registrations(ctx context.Context, s *session.Session, ids []st
 
 // partitions reads the partitions of topics, with watches; a missing topic has
 // none, and a watch on its coming.
-func (r *Roster) partitions(ctx context.Context, s *session.Session, topics []string) (map[string][]int32, error) {
+func (r *Roster) partitions(ctx context.Context, s *session.Session, topics []string, g *assign.Group) error {
 	r.follow(topics)
-	out := make(map[string][]int32, len(topics))
+	g.Partitions = make(map[string][]int32, len(topics))
 	for left := topics; len(left) > 0; {
 		reqs := make([]zk.Request, len(left))
 		for i, topic := range left {
@@ -132,20 +132,35 @@ func (r *Roster) partitions(ctx context.Context, s *session.Session, topics []st
 			path := znode.TopicPath(left[i])
 			data, err := dataOf(path, resp)
 			if err != nil {
-				return nil, err
+				return err
 			}
 			t, err := znode.DecodeTopic(path, data)
 			if err != nil {
-				return nil, err
+				return err
 			}
-			out[left[i]] = slices.Collect(maps.Keys(t.Partitions))
+			g.Partitions[left[i]] = slices.Collect(maps.Keys(t.Partitions))
+			if r.OldNames {
+				prefer(g, left[i], t)
+			}
 		}
 		var err error
 		if left, err = r.await(ctx, s, missing); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return out, nil
+	return nil
+}
+
+// prefer notes the preferred replicas of a topic.
+func prefer(g *assign.Group, topic string, t znode.Topic) {
+	if g.Preferred == nil {
+		g.Preferred = make(map[assign.TopicPartition]int32, len(t.Partitions))
+	}
+	for number, p := range t.Partitions {
+		if len(p.Replicas) > 0 {
+			g.Preferred[assign.TopicPartition{Topic: topic, Partition: number}] = p.Replicas[0]
+		}
+	}
 }
 
 // await sets watches on the coming of topics and returns those that have come.

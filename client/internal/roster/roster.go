@@ -21,11 +21,15 @@ type Roster struct {
 	// the time.
 	Group, ID    string
 	Subscription znode.Consumer
+	// OldNames says that claims have aliases: Read tells the preferred replicas.
+	OldNames bool
 	// Watch gets the paths that are read with a watch.
 	Watch *coord.Subscription
 
 	// watched are the topics whose nodes have a watch.
 	watched map[string]bool
+	// aliases are the second owner nodes of what was claimed last.
+	aliases map[assign.TopicPartition]string
 }
 
 // acl is that of all that members create: open, as /consumers is.
@@ -77,16 +81,36 @@ func (r *Roster) Unregister(ctx context.Context, s *session.Session) error {
 }
 
 // Claim creates owner nodes. Made are those that this session holds now, Taken
-// those that others hold, each with a watch on its end.
+// those that others hold, each with a watch on its end. Who has the node of a
+// partition's number owns it; the node of its alias follows, and one that somebody
+// else made keeps the partition from being taken too.
 func (r *Roster) Claim(ctx context.Context, s *session.Session, claims []assign.Claim) (made, taken []assign.TopicPartition, err error) {
 	if err := r.ownersParents(ctx, s, claims); err != nil {
 		return nil, nil, err
 	}
+	made, taken, err = r.take(ctx, s, claims, func(c assign.Claim) string { return r.owner(c.TopicPartition) })
+	if err != nil || len(taken) > 0 {
+		return made, taken, err
+	}
+	r.aliases = map[assign.TopicPartition]string{}
+	var named []assign.Claim
+	for _, c := range claims {
+		if c.Alias != "" {
+			r.aliases[c.TopicPartition] = znode.OwnersPath(r.Group, c.Topic) + "/" + c.Alias
+			named = append(named, c)
+		}
+	}
+	_, taken, err = r.take(ctx, s, named, func(c assign.Claim) string { return r.aliases[c.TopicPartition] })
+	return made, taken, err
+}
+
+// take creates one node for each claim.
+func (r *Roster) take(ctx context.Context, s *session.Session, claims []assign.Claim, path func(assign.Claim) string) (made, taken []assign.TopicPartition, err error) {
 	left := claims
 	for len(left) > 0 && err == nil {
 		reqs := make([]zk.Request, len(left))
 		for i, c := range left {
-			reqs[i] = &zk.CreateRequest{Path: r.owner(c.TopicPartition), Data: []byte(c.Thread), ACL: acl(""), Flags: zk.Ephemeral}
+			reqs[i] = &zk.CreateRequest{Path: path(c), Data: []byte(c.Thread), ACL: acl(""), Flags: zk.Ephemeral}
 		}
 		var again []assign.Claim
 		for i, resp := range s.DoRetry(ctx, reqs) {
@@ -96,10 +120,10 @@ func (r *Roster) Claim(ctx context.Context, s *session.Session, claims []assign.
 				made = append(made, c.TopicPartition)
 				continue
 			case !errors.Is(resp.Err, zk.ErrNodeExists):
-				err = fmt.Errorf("claim %s: %w", r.owner(c.TopicPartition), resp.Err)
+				err = fmt.Errorf("claim %s: %w", path(c), resp.Err)
 				continue
 			}
-			switch mine, there, lerr := r.holder(ctx, s, c); {
+			switch mine, there, lerr := r.holder(ctx, s, path(c), c.Thread); {
 			case lerr != nil:
 				err = lerr
 			case mine:
@@ -134,8 +158,7 @@ func (r *Roster) ownersParents(ctx context.Context, s *session.Session, claims [
 
 // holder tells whose an owner node is that exists, or did. One of this session
 // with another thread's name is given the right one.
-func (r *Roster) holder(ctx context.Context, s *session.Session, c assign.Claim) (mine, there bool, err error) {
-	path := r.owner(c.TopicPartition)
+func (r *Roster) holder(ctx context.Context, s *session.Session, path, thread string) (mine, there bool, err error) {
 	r.Watch.Watch(path)
 	data, stat, err := s.Retrying().Get(ctx, path, true)
 	switch {
@@ -145,19 +168,24 @@ func (r *Roster) holder(ctx context.Context, s *session.Session, c assign.Claim)
 		return false, false, err
 	case stat.EphemeralOwner != s.ID():
 		return false, true, nil
-	case string(data) != c.Thread:
-		_, err = s.Retrying().Set(ctx, path, []byte(c.Thread), -1)
+	case string(data) != thread:
+		_, err = s.Retrying().Set(ctx, path, []byte(thread), -1)
 	}
 	return err == nil, err == nil, err
 }
 
-// Release deletes owner nodes of this session.
+// Release deletes owner nodes of this session, those of aliases first: the next
+// owner must not find them.
 func (r *Roster) Release(ctx context.Context, s *session.Session, owned []assign.TopicPartition) error {
+	var aliases []string
 	paths := make([]string, len(owned))
 	for i, tp := range owned {
 		paths[i] = r.owner(tp)
+		if alias := r.aliases[tp]; alias != "" {
+			aliases = append(aliases, alias)
+		}
 	}
-	return r.remove(ctx, s, paths)
+	return r.remove(ctx, s, append(aliases, paths...))
 }
 
 // remove deletes nodes as far as they are this session's, and looks first: one

@@ -18,6 +18,7 @@ import (
 	"github.com/gregor-mq/gregor/internal/env"
 	"github.com/gregor-mq/gregor/internal/env/memfs"
 	"github.com/gregor-mq/gregor/keeper"
+	"github.com/gregor-mq/gregor/zk"
 	"github.com/gregor-mq/gregor/zk/session"
 	"github.com/gregor-mq/gregor/znode"
 )
@@ -154,6 +155,97 @@ func TestRegisterAndRead(t *testing.T) {
 		synctest.Wait()
 		if news, _, _ := h.a.Watch.Take(); !slices.Equal(news.Paths, []string{znode.ConsumerIDsPath("g")}) {
 			t.Errorf("news %+v", news)
+		}
+	})
+}
+
+// Owners under two names: the number's node decides, that of the alias comes after
+// it and goes before it, and both are this session's or nobody's.
+func TestAliases(t *testing.T) {
+	inBubble(t, func(t *testing.T, h *hall) {
+		named := func(thread, broker string, numbers ...int32) []assign.Claim {
+			out := claims(thread, numbers...)
+			for i, c := range out {
+				out[i].Alias = fmt.Sprintf("%s-%d", broker, c.Partition)
+			}
+			return out
+		}
+		has := func(want string) {
+			t.Helper()
+			names, _, err := h.zk.Children(h.ctx, znode.OwnersPath("g", "t"), false)
+			if slices.Sort(names); err != nil || strings.Join(names, " ") != want {
+				t.Errorf("the nodes are %v, want %q, %v", names, want, err)
+			}
+		}
+		all := []assign.TopicPartition{{Topic: "t", Partition: 0}, {Topic: "t", Partition: 1}}
+		if got := h.claim(h.a, h.sa, named("g_a-0", "3", 0)); got != "made 0 taken" {
+			t.Error(got)
+		}
+		has("0 3-0")
+		// Another that takes the partition for another broker's is kept out too.
+		if got := h.claim(h.b, h.sb, named("g_b-0", "4", 0)); got != "made taken 0" {
+			t.Error(got)
+		}
+		has("0 3-0")
+		// The same member under another name, after it gave up the first.
+		if err := h.a.Release(h.ctx, h.sa, all); err != nil {
+			t.Error(err)
+		}
+		has("")
+		if got := h.claim(h.a, h.sa, named("g_a-0", "4", 0)); got != "made 0 taken" {
+			t.Error(got)
+		}
+		has("0 4-0")
+		// Who made only the old name has the partition as well, and its end is told.
+		foreign := znode.OwnersPath("g", "t") + "/4-1"
+		if _, _, err := h.zk.Create(h.ctx, foreign, nil, zk.OpenACL(), zk.Persistent); err != nil {
+			t.Fatal(err)
+		}
+		if got := h.claim(h.b, h.sb, named("g_b-0", "4", 1)); got != "made 1 taken 1" {
+			t.Error(got)
+		}
+		if err := h.b.Release(h.ctx, h.sb, all); err != nil {
+			t.Error(err)
+		}
+		has("0 4-0 4-1")
+		if _, _, err := h.b.Watch.Take(); err != nil {
+			t.Error(err)
+		}
+		if err := h.zk.Delete(h.ctx, foreign, -1); err != nil {
+			t.Error(err)
+		}
+		synctest.Wait()
+		news, _, err := h.b.Watch.Take()
+		if err != nil || !slices.Contains(news.Paths, foreign) {
+			t.Errorf("news %+v, %v", news, err)
+		}
+		if p, ok := h.b.Freed(foreign); !ok || p != all[1] {
+			t.Errorf("freed %v, %t", p, ok)
+		}
+	})
+}
+
+func TestPreferredReplicas(t *testing.T) {
+	inBubble(t, func(t *testing.T, h *hall) {
+		if err := h.a.Register(h.ctx, h.sa, time.UnixMilli(1)); err != nil {
+			t.Fatal(err)
+		}
+		topic := znode.Topic{Version: 3, Partitions: map[int32]znode.Replicas{0: {Replicas: []int32{3, 1}}, 1: {Replicas: []int32{1, 3}}}}
+		_, _, err := h.zk.CreateRecursive(h.ctx, znode.TopicPath("t"), topic.Encode(), func(string) []zk.ACL { return zk.OpenACL() }, zk.Persistent)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if g, _, err := h.a.Read(h.ctx, h.sa); err != nil || g.Preferred != nil {
+			t.Errorf("%+v, %v", g, err)
+		}
+		h.a.OldNames = true
+		g, _, err := h.a.Read(h.ctx, h.sa)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := assign.OldNames(assign.Range)("g_a", g)
+		if err != nil || len(got) != 2 || got[0].Alias != "3-0" || got[1].Alias != "1-1" || got[1].Thread != "g_a-0" {
+			t.Errorf("%+v, %v", got, err)
 		}
 	})
 }
