@@ -19,14 +19,17 @@ func (p *place) guided(verb string, args ...string) []string {
 }
 
 // offset returns what ZooKeeper has of a group's offset, empty for none.
-func (p *place) offset(group string) string {
+func (p *place) offset(group string) string { return p.offsetOf(group, "0") }
+
+// offsetOf is offset under a partition's other name.
+func (p *place) offsetOf(group, name string) string {
 	p.t.Helper()
 	s, err := session.Dial(p.t.Context(), session.Config{Servers: []string{p.c.ZooKeeper()}}, env.Real())
 	if err != nil {
 		p.t.Fatal(err)
 	}
 	defer s.Close(p.t.Context())
-	data, _, err := s.Get(p.t.Context(), znode.OffsetPath(group, "t", 0), false)
+	data, _, err := s.Get(p.t.Context(), znode.OffsetsPath(group, "t")+"/"+name, false)
 	if err != nil && !strings.Contains(err.Error(), zk.ErrNoNode.Name()) {
 		p.t.Fatal(err)
 	}
@@ -54,6 +57,10 @@ func TestOldConsoleConsumer(t *testing.T) {
 		t.Errorf("offset %q, want 6", got)
 	}
 	verb.Same(t, "nothing more", verb.Must(t, "", p.guided("consume", "-t", "t", "-g", "g", "--timeout", "1s")...), "")
+	verb.Same(t, "with the names of 0.7", verb.Must(t, "", p.guided("consume", "-t", "t", "-g", "old", "--from-beginning", "--legacy-partition-names", "-n", "4")...), "1\n2\n3\n4\n")
+	if today, old := p.offset("old"), p.offsetOf("old", "0-0"); today != "4" || old != "4" {
+		t.Errorf("offsets %q and %q, want 4", today, old)
+	}
 	verb.Same(t, "another group, by a pattern", verb.Must(t, "", p.guided("consume", "--pattern", "[tu]", "-g", "h", "--from-beginning", "-n", "6")...), "1\n2\n3\n4\n5\n6\n")
 }
 
@@ -90,5 +97,6 @@ func TestProduceByZooKeeper(t *testing.T) {
 	f("", p.guided("consume", "-t", "t"), "--group is missing")
 	f("", p.guided("consume", "-t", "t", "-g", "g", "--offset-storage", "paper"), `"paper"`)
 	f("", p.at("consume", "-t", "t", "-g", "g", "--consumer-id", "me"), "--consumer-id", "--zookeeper")
+	f("", p.at("consume", "-t", "t", "-g", "g", "--legacy-partition-names"), "--legacy-partition-names", "--zookeeper")
 	f("", p.guided("consume", "-t", "t", "-e"), "zookeeper", "exit-at-end")
 }
