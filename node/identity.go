@@ -91,7 +91,7 @@ func (n *Node) register(ctx context.Context) error {
 		self.Rack = &b.Rack
 	}
 	epoch, err := r.Register(ctx, registry.Registration{
-		ID: b.ID, Broker: self, Session: z.ID(), Previous: n.previous.Swap(z.ID()), Wait: z.Timeout() + registrationGrace,
+		ID: b.ID, Broker: self, Session: z.ID(), Previous: n.previous.Load(), Wait: z.Timeout() + registrationGrace,
 		Waiting: func(who string, limit time.Duration) {
 			n.levels.screen("node").Info("the broker id is taken: waiting for who has it to go", "broker", b.ID, "taken", who, "limit", limit)
 		},
@@ -99,6 +99,7 @@ func (n *Node) register(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	n.previous.Store(z.ID())
 	n.epoch.Store(epoch)
 	n.replicas.SetBrokerEpoch(epoch)
 	if n.offers != nil {

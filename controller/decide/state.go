@@ -96,9 +96,6 @@ func (s *State) reset() {
 // Active reports whether this broker is the controller.
 func (s *State) Active() bool { return s.controller == s.cfg.BrokerID }
 
-// Controller returns who is controller as far as this broker knows, -1 for nobody.
-func (s *State) Controller() int32 { return s.controller }
-
 // Epoch returns the controller epoch, 0 while not active.
 func (s *State) Epoch() int32 { return s.epoch }
 
