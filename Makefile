@@ -5,7 +5,7 @@ FUZZTIME ?= 10s
 ROUNDS ?= 200
 SEED ?= 0
 
-.PHONY: help build test lint gen fuzz sim crash chaos interop bench
+.PHONY: help build test lint gen fuzz sim crash chaos groups interop bench
 
 help: ## list the verbs
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -33,6 +33,9 @@ crash: ## kill -9 and power cuts, ROUNDS of each (SEED for one story alone)
 
 chaos: ## real brokers under kill -9, partitions, broken disks: ROUNDS of them (SEED for one story alone; Linux, root)
 	$(GO) test -count=1 -timeout 0 -v ./test/chaos -rounds $(ROUNDS) -seed $(SEED)
+
+groups: ## consumers of Kafka 0.8.2.2 and of gregor in one group, killed and paused: ROUNDS of it (SEED for one story alone; needs Java, Maven)
+	$(GO) test -count=1 -timeout 0 -v -tags interop ./interop/consumers -run TestRounds -rounds $(ROUNDS) -seed $(SEED)
 
 interop: ## tests against Apache Kafka, ZooKeeper and their clients (needs Java, Maven and Python)
 	$(GO) test -count=1 -timeout 60m -tags interop ./interop/...

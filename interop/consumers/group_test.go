@@ -53,9 +53,10 @@ type member interface {
 	read() []string
 }
 
-func newStage(t *testing.T) *stage {
+// newStage sets the stage for so long.
+func newStage(t *testing.T, budget time.Duration) *stage {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 4*within)
+	ctx, cancel := context.WithTimeout(t.Context(), budget)
 	t.Cleanup(cancel)
 	kinds := []peer.Kind{peer.KindGregor, peer.KindGregor, peer.KindGregor}
 	s := &stage{t: t, ctx: ctx, group: "g", members: map[string]member{}, cluster: peer.StartCluster(t, peer.ClusterOptions{Brokers: kinds, Keeper: peer.KindGregor})}
@@ -311,7 +312,7 @@ func TestOneGroup(t *testing.T) {
 		"kafka":     {client.OffsetsInKafka(), "kafka", false},
 		"both":      {client.OffsetsInBoth(), "kafka", true},
 	} {
-		t.Run(name, func(t *testing.T) { oneGroup(newStage(t), c.golang, c.java, c.dual) })
+		t.Run(name, func(t *testing.T) { oneGroup(newStage(t, 4*within), c.golang, c.java, c.dual) })
 	}
 }
 

@@ -133,6 +133,12 @@ func RunGregor(s Scope, stdin string, args ...string) (stdout, stderr string, ex
 	return start(s, "gregor", program(s), args, stdin).Output(s)
 }
 
+// StartGregor starts another verb of the program that may run for long.
+func StartGregor(s Scope, args ...string) *Process {
+	s.Helper()
+	return gregor(s, args)
+}
+
 func gregor(s Scope, args []string) *Process {
 	s.Helper()
 	return start(s, "gregor", program(s), args, "")

@@ -39,22 +39,39 @@ var Tools = map[string]string{
 }
 
 // OldTools maps the names of scripts that went to ZooKeeper themselves, in
-// releases before 2.5 or 3.0, to the classes they ran.
+// releases before 3.0, to the classes they ran.
 var OldTools = map[string]string{
 	"kafka-configs":                    "kafka.admin.ConfigCommand",
+	"kafka-console-consumer":           "kafka.tools.ConsoleConsumer",
 	"kafka-preferred-replica-election": "kafka.admin.PreferredReplicaLeaderElectionCommand",
 	"kafka-reassign-partitions":        "kafka.admin.ReassignPartitionsCommand",
 	"kafka-topics":                     "kafka.admin.TopicCommand",
 }
 
-// OldTool runs one of the scripts in OldTools, of Kafka "2.1.1" or "2.4.1".
+// OldTool runs one of the scripts in OldTools, of Kafka "2.1.1", "2.4.1" or
+// "2.8.2".
 func OldTool(s Scope, version, script string, args ...string) (stdout, stderr string, exit int) {
+	s.Helper()
+	return StartOldTool(s, version, script, args...).Output(s)
+}
+
+// StartOldTool starts one of the scripts in OldTools that may run for long.
+func StartOldTool(s Scope, version, script string, args ...string) *Process {
 	s.Helper()
 	class := OldTools[script]
 	if class == "" {
 		s.Fatalf("no old tool %q", script)
 	}
-	return startTool(s, "kafka-"+version, class, args, "").Output(s)
+	return startTool(s, "kafka-"+version, class, args, "")
+}
+
+// RunClass runs a main class of a library (see Jars), as kafka-run-class does,
+// and returns what it printed and logged, from the level INFO on, and its exit
+// status.
+func RunClass(s Scope, library, mainClass string, args ...string) (stdout, stderr string, exit int) {
+	s.Helper()
+	jvm := []string{"-Xmx256m", "-Dlog4j.configuration=file:" + log4j(s, "INFO", "System.err")}
+	return java(s, mainClass, Jars(s, library), jvm, mainClass, args, "").Output(s)
 }
 
 // JavaTool runs a main class of Kafka 3.9.1 and returns what it printed and

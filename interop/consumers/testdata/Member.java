@@ -16,6 +16,7 @@ public class Member {
         p.put("offsets.storage", args[4]);
         p.put("dual.commit.enabled", args[5]);
         p.put("zookeeper.session.timeout.ms", "6000");
+        p.put("socket.timeout.ms", "5000"); // a broker may be paused
         p.put("rebalance.backoff.ms", "500");
         p.put("rebalance.max.retries", "100");
         p.put("auto.commit.interval.ms", "500");
