@@ -21,10 +21,10 @@ import (
 func TestOldTools(t *testing.T) {
 	t.Parallel()
 	c := clients(t, peer.StartCluster(t, peer.ClusterOptions{Brokers: []peer.Kind{gregor, gregor, gregor}, Keeper: gregor}))
-	for _, version := range []string{"2.1.1", "2.4.1"} {
-		t.Run(version, func(t *testing.T) {
-			o := &oldTools{c, version}
-			topic := "old-" + strings.ReplaceAll(version, ".", "-")
+	for _, r := range oldReleases {
+		t.Run(r.version, func(t *testing.T) {
+			o := &oldTools{c, r}
+			topic := "old-" + strings.ReplaceAll(r.version, ".", "-")
 			o.topics(t, topic)
 			o.reassign(t, topic)
 			o.elect(t, topic)
@@ -36,10 +36,20 @@ func TestOldTools(t *testing.T) {
 	}
 }
 
+// oldRelease is a release and the words of its kafka-reassign-partitions: that a
+// move began, that one is done, and that throttles are gone.
+type oldRelease struct{ version, started, complete, unthrottled string }
+
+var oldReleases = []oldRelease{
+	{"2.1.1", "Successfully started reassignment of partitions", "completed successfully", "Throttle was removed."},
+	{"2.4.1", "Successfully started reassignment of partitions", "completed successfully", "Throttle was removed."},
+	{"2.8.2", "Successfully started partition reassignment", "is complete.", "Clearing broker-level throttles on brokers"},
+}
+
 // oldTools are the tools of one release on a cluster.
 type oldTools struct {
 	*cluster
-	version string
+	oldRelease
 }
 
 func (o *oldTools) run(t *testing.T, script string, args ...string) string {
@@ -72,11 +82,11 @@ func (o *oldTools) reassign(t *testing.T, topic string) {
 	id := o.mustTopic(t, topic).ID
 	moves := []move{{Topic: topic, Partition: 0, Replicas: []int32{1, 2}}, {Topic: topic, Partition: 1, Replicas: []int32{2, 1, 0}}}
 	planFile := plan(t, moves...)
-	contains(t, o.run(t, "kafka-reassign-partitions", "--execute", "--reassignment-json-file", planFile), "Successfully started reassignment of partitions")
+	contains(t, o.run(t, "kafka-reassign-partitions", "--execute", "--reassignment-json-file", planFile), o.started)
 	o.gone(t, znode.ReassignPath)
 	o.assigned(t, topic, map[int32][]int32{0: {1, 2}, 1: {2, 1, 0}, 2: {2, 0}})
 	out := o.run(t, "kafka-reassign-partitions", "--verify", "--reassignment-json-file", planFile)
-	contains(t, out, fmt.Sprintf("Reassignment of partition %s-0 completed successfully", topic), fmt.Sprintf("Reassignment of partition %s-1 completed successfully", topic))
+	contains(t, out, fmt.Sprintf("Reassignment of partition %s-0 %s", topic, o.complete), fmt.Sprintf("Reassignment of partition %s-1 %s", topic, o.complete))
 	if now := o.mustTopic(t, topic).ID; now != id {
 		t.Errorf("the id was %v, now %v", id, now)
 	}
@@ -133,12 +143,11 @@ func (o *oldTools) configs(t *testing.T, topic string) {
 func (o *oldTools) throttles(t *testing.T, topic string) {
 	p := move{Topic: topic, Partition: 0, Replicas: []int32{1, 0}}
 	planFile := plan(t, p)
-	contains(t, o.run(t, "kafka-reassign-partitions", "--execute", "--reassignment-json-file", planFile, "--throttle", "100000000"),
-		"Successfully started reassignment of partitions")
+	contains(t, o.run(t, "kafka-reassign-partitions", "--execute", "--reassignment-json-file", planFile, "--throttle", "100000000"), o.started)
 	o.gone(t, znode.ReassignPath)
 	o.throttleKnown(t, topic, true)
 	contains(t, o.run(t, "kafka-reassign-partitions", "--verify", "--reassignment-json-file", planFile),
-		fmt.Sprintf("Reassignment of partition %s-0 completed successfully", topic), "Throttle was removed.")
+		fmt.Sprintf("Reassignment of partition %s-0 %s", topic, o.complete), o.unthrottled)
 	o.throttleKnown(t, topic, false)
 	o.assigned(t, topic, map[int32][]int32{0: {1, 0}})
 }
