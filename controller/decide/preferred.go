@@ -91,7 +91,6 @@ func (s *State) dropPreferred() {
 	s.znodes([]Op{{Kind: OpRemove, Path: znode.PreferredElectionPath, Version: anyVersion, Fence: true}}, func([]Result) {})
 }
 
-
 // electLeaders is the ElectLeaders API.
 func (s *State) electLeaders(ev ElectLeaders) {
 	results := map[TopicPartition]ElectionResult{}
