@@ -79,8 +79,9 @@ type Machine struct {
 	started, running, paused bool
 	// plan are the partitions to own next.
 	plan []assign.Claim
-	// barred are the owner nodes of others that stood in the way.
-	barred map[assign.TopicPartition]bool
+	// barred are the owner nodes of others that stood in the way, nil when none
+	// did; early are those that went before it was known that they did.
+	barred, early map[assign.TopicPartition]bool
 	// cause is why an attempt failed whose nodes are being dropped.
 	cause error
 
@@ -192,7 +193,7 @@ func (m *Machine) lose() {
 		m.emit(Lost{m.owned})
 	}
 	m.disown()
-	m.session, m.registered, m.attempt = false, false, 0
+	m.session, m.registered, m.attempt, m.barred = false, false, 0, nil
 	m.drop()
 	if !m.awaiting() {
 		m.phase = waiting

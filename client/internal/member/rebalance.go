@@ -18,19 +18,27 @@ func (m *Machine) changed() {
 	m.again = true
 }
 
-// freed ends a rest early when nothing stands in the way any more.
+// freed ends a rest early when nothing stands in the way any more. The news can
+// overtake the answer that says that something does.
 func (m *Machine) freed(p assign.TopicPartition) {
+	if m.phase == claiming {
+		m.early[p] = true
+		return
+	}
 	if !m.barred[p] {
 		return
 	}
 	delete(m.barred, p)
-	if len(m.barred) == 0 && m.phase == resting {
+	if m.cleared() && m.phase == resting {
 		m.next()
 	}
 }
 
+// cleared reports whether something stood in the way and does no more.
+func (m *Machine) cleared() bool { return m.barred != nil && len(m.barred) == 0 }
+
 func (m *Machine) read() {
-	m.again = false
+	m.again, m.barred = false, nil
 	m.ask(reading, Read{})
 }
 
@@ -75,7 +83,7 @@ func (m *Machine) onSeen(ev Seen) {
 	case len(plan) == 0:
 		m.settle()
 	default:
-		m.plan = plan
+		m.plan, m.early = plan, make(map[assign.TopicPartition]bool)
 		m.ask(claiming, Claim{plan})
 	}
 }
@@ -121,7 +129,9 @@ func (m *Machine) onClaimed(ev Claimed) {
 	if ev.Err == nil && len(ev.Taken) > 0 {
 		m.barred = make(map[assign.TopicPartition]bool)
 		for _, p := range ev.Taken {
-			m.barred[p] = true
+			if !m.early[p] {
+				m.barred[p] = true
+			}
 		}
 		m.cause = fmt.Errorf("%s-%d is owned by another member (and so are %d more)", ev.Taken[0].Topic, ev.Taken[0].Partition, len(ev.Taken)-1)
 	}
@@ -169,8 +179,9 @@ func (m *Machine) onDropped() {
 	m.fail(m.cause)
 }
 
-// fail stands back for a while. What is owned and read stays so: only a member
-// that knows what it should own gives up anything.
+// fail stands back for a while, unless what was in the way has gone since. What is
+// owned and read stays so: only a member that knows what it should own gives up
+// anything.
 func (m *Machine) fail(err error) {
 	m.attempt++
 	if m.attempt >= m.cfg.Retries {
@@ -178,7 +189,7 @@ func (m *Machine) fail(err error) {
 		m.attempt = 0
 	}
 	m.phase, m.rest = resting, m.now.Add(m.cfg.Backoff)
-	if m.leaving {
+	if m.leaving || m.cleared() {
 		m.next()
 	}
 }
