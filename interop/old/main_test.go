@@ -95,6 +95,13 @@ func (s *stage) create(topic string, partitions int32, configs ...string) {
 	if _, err := s.admin.CreateTopic(s.ctx, partitions, 3, c, topic); err != nil {
 		s.t.Fatal(err)
 	}
+	s.known(topic, partitions)
+}
+
+// known waits until all brokers know a topic with a leader for each of so many
+// partitions.
+func (s *stage) known(topic string, partitions int32) {
+	s.t.Helper()
 	req := kmsg.NewPtrMetadataRequest()
 	rt := kmsg.NewMetadataRequestTopic()
 	rt.Topic = &topic
@@ -102,10 +109,14 @@ func (s *stage) create(topic string, partitions int32, configs ...string) {
 	for _, b := range s.Brokers {
 		peer.Eventually(s.t, patience, func() error {
 			resp, err := req.RequestWith(s.ctx, s.kafka.Broker(int(b.ID)))
-			if err == nil && len(resp.Topics[0].Partitions) != int(partitions) {
-				err = fmt.Errorf("broker %d does not know %s", b.ID, topic)
+			if err != nil {
+				return err
 			}
-			return err
+			led := slices.DeleteFunc(resp.Topics[0].Partitions, func(p kmsg.MetadataResponseTopicPartition) bool { return p.ErrorCode != 0 })
+			if len(led) != int(partitions) {
+				return fmt.Errorf("broker %d knows %d partitions of %s, want %d", b.ID, len(led), topic, partitions)
+			}
+			return nil
 		})
 	}
 }
