@@ -95,7 +95,7 @@ func (s *stage) described(told string, entity ...string) map[string]string {
 	out := map[string]string{}
 	for _, line := range s.configs(append([]string{"--describe"}, entity...)...) {
 		if _, rest, ok := strings.Cut(line, "Configs for "+told+" are "); ok {
-			for _, kv := range strings.Split(rest, ",") {
+			for kv := range strings.SplitSeq(rest, ",") {
 				k, v, _ := strings.Cut(kv, "=")
 				out[k] = v
 			}

@@ -147,7 +147,7 @@ func (s *stage) tryWrite(cl *kgo.Client, topic string, partition int32, values .
 func (s *stage) run(library, class string, args ...string) (printed []string, logged string) {
 	s.t.Helper()
 	out, errs, exit := peer.RunClass(s.t, library, class, args...)
-	if exit != 0 || strings.Contains(out+errs, "Exception") {
+	if exit != 0 || strings.Contains(out, "Exception") {
 		s.t.Fatalf("%s of %s %s: exit %d\n%s\n%s", class, library, strings.Join(args, " "), exit, out, errs)
 	}
 	return lines(out), errs
