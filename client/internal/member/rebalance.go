@@ -179,17 +179,23 @@ func (m *Machine) onDropped() {
 	m.fail(m.cause)
 }
 
-// fail stands back for a while, unless what was in the way has gone since. What is
-// owned and read stays so: only a member that knows what it should own gives up
-// anything.
+// fail stands back for a while. What was in the way and has gone since is no reason
+// to, nor a failure to be counted: others are giving up their share as they should.
+// What is owned and read stays so: only a member that knows what it should own gives
+// up anything.
 func (m *Machine) fail(err error) {
+	if m.cleared() {
+		m.phase = resting
+		m.next()
+		return
+	}
 	m.attempt++
 	if m.attempt >= m.cfg.Retries {
 		m.emit(Report{fmt.Errorf("%w %d times, last: %w", ErrFailed, m.attempt, err)})
 		m.attempt = 0
 	}
 	m.phase, m.rest = resting, m.now.Add(m.cfg.Backoff)
-	if m.leaving || m.cleared() {
+	if m.leaving {
 		m.next()
 	}
 }
