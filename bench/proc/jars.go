@@ -19,10 +19,24 @@ const KafkaVersion = "3.9.1"
 //go:embed pom.xml
 var pom []byte
 
-// FetchJars makes sure that the cache holds the jars of the pom and returns
-// their directory. Maven fetches them, from where it is set up to; it is not
-// needed once they are there.
-func FetchJars(cache string) (string, error) {
+// OldVersion is the Kafka whose consumers gregor's groups are measured against:
+// the last before consumers asked brokers who else is in their group.
+const OldVersion = "0.8.2.2"
+
+// oldPom names that Kafka.
+//
+//go:embed pom-old.xml
+var oldPom []byte
+
+// FetchJars makes sure that a cache holds the jars of Kafka KafkaVersion and
+// returns their directory. Maven fetches them, from where it is set up to; it is
+// not needed once they are there.
+func FetchJars(cache string) (string, error) { return fetch(cache, KafkaVersion, pom) }
+
+// FetchOldJars is FetchJars for OldVersion; the cache must be another.
+func FetchOldJars(cache string) (string, error) { return fetch(cache, OldVersion, oldPom) }
+
+func fetch(cache, version string, pom []byte) (string, error) {
 	jars, stamp := filepath.Join(cache, "jars"), filepath.Join(cache, "pom.xml")
 	if have, err := os.ReadFile(stamp); err == nil && bytes.Equal(have, pom) {
 		return jars, nil
@@ -41,7 +55,7 @@ func FetchJars(cache string) (string, error) {
 	cmd := exec.Command("mvn", "-q", "-B", "dependency:copy-dependencies", "-DincludeScope=runtime", "-DoutputDirectory="+filepath.Join(tmp, "jars"))
 	cmd.Dir, cmd.Stdout, cmd.Stderr = tmp, os.Stderr, os.Stderr
 	if err := cmd.Run(); err != nil {
-		return "", fmt.Errorf("fetch the jars of Apache Kafka %s with Maven: %w", KafkaVersion, err)
+		return "", fmt.Errorf("fetch the jars of Apache Kafka %s with Maven: %w", version, err)
 	}
 	// The stamp goes last: a cache that has it is whole.
 	if err := os.RemoveAll(jars); err != nil {
