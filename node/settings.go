@@ -24,8 +24,9 @@ type settings struct {
 
 	// change orders changes, so that none is derived from what another replaces.
 	change sync.Mutex
-	// read is the zxid of the newest topic settings taken over; change guards it.
-	read int64
+	// read is when the newest topic settings that were taken over were read; change
+	// guards it.
+	read moment
 
 	mu struct {
 		sync.RWMutex
@@ -113,23 +114,19 @@ func (s *settings) Topic(name string) *config.Topic { return s.of(name).topic }
 // Replica returns what replicas need of a topic's configuration.
 func (s *settings) Replica(topic string) replica.TopicConfig { return s.of(topic).replica }
 
-// newSession forgets how new the settings are: another session may be with
-// servers that were given older data.
-func (s *settings) newSession() {
-	s.change.Lock()
-	defer s.change.Unlock()
-	s.read = 0
-}
+// moment is a state of ZooKeeper as a session saw it. Moments of different sessions
+// have no order: the servers may have been given older data.
+type moment struct{ session, zxid int64 }
 
-// setTopic takes over a topic's overrides as they were at a zxid; none means that
+// setTopic takes over a topic's overrides as they were at a moment; none means that
 // there is no node. It refuses those from before others that it took over.
-func (s *settings) setTopic(name string, overrides map[string]string, zxid int64) bool {
+func (s *settings) setTopic(name string, overrides map[string]string, at moment) bool {
 	s.change.Lock()
 	defer s.change.Unlock()
-	if zxid < s.read {
+	if at.session == s.read.session && at.zxid < s.read.zxid {
 		return false
 	}
-	s.read = zxid
+	s.read = at
 	var t *topicSettings
 	if len(overrides) > 0 {
 		t = s.derive(s.Broker(), overrides)

@@ -26,7 +26,6 @@ func (n *Node) loadSettings(ctx context.Context) error {
 // changes meanwhile may be gone, and those of a topic that was made meanwhile could
 // not be read.
 func (n *Node) settingsAnew(ctx context.Context) error {
-	n.settings.newSession()
 	if err := n.reloadAllTopics(ctx); err != nil {
 		return err
 	}
@@ -47,17 +46,18 @@ func (n *Node) reloadAllTopics(ctx context.Context) error {
 // something newer was taken over by another reader is read again.
 func (n *Node) reloadTopics(ctx context.Context, topics []string) error {
 	for len(topics) > 0 {
+		z := n.zk.Load()
 		reqs := make([]zk.Request, len(topics))
 		for i, t := range topics {
 			reqs[i] = &zk.GetDataRequest{Path: znode.EntityConfigPath(znode.Entity{Topic: znode.Named(t)})}
 		}
 		var late []string
-		for i, r := range n.zk.Load().DoRetry(ctx, reqs) {
+		for i, r := range z.DoRetry(ctx, reqs) {
 			overrides, err := n.overridesOf(topics[i], r)
 			if err != nil {
 				return err
 			}
-			if !n.settings.setTopic(topics[i], overrides, r.Zxid) {
+			if !n.settings.setTopic(topics[i], overrides, moment{z.ID(), r.Zxid}) {
 				late = append(late, topics[i])
 			}
 		}

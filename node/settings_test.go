@@ -25,18 +25,21 @@ func TestCompactedTopicsAreNamedOnce(t *testing.T) {
 		}
 	}
 	compact := map[string]string{"cleanup.policy": "compact"}
-	s.setTopic("plain", map[string]string{"retention.ms": "1000"}, 1)
+	s.setTopic("plain", map[string]string{"retention.ms": "1000"}, moment{1, 1})
 	lines()
-	s.setTopic("a", compact, 2)
-	s.setTopic("b", map[string]string{"cleanup.policy": "delete,compact"}, 3)
+	s.setTopic("a", compact, moment{1, 2})
+	s.setTopic("b", map[string]string{"cleanup.policy": "delete,compact"}, moment{1, 3})
 	lines("topic=a", "topic=b")
-	s.setTopic("a", map[string]string{"cleanup.policy": "compact", "segment.bytes": "1000000"}, 4)
+	s.setTopic("a", map[string]string{"cleanup.policy": "compact", "segment.bytes": "1000000"}, moment{1, 4})
 	lines()
-	s.setTopic("a", nil, 5) // deleted, and made again
-	if s.setTopic("a", map[string]string{"retention.ms": "5"}, 4) || !s.setTopic("a", nil, 5) {
+	s.setTopic("a", nil, moment{1, 5}) // deleted, and made again
+	if s.setTopic("a", map[string]string{"retention.ms": "5"}, moment{1, 4}) || !s.setTopic("a", nil, moment{1, 5}) {
 		t.Error("settings from before others were taken over, or such of the same moment not")
 	}
-	s.setTopic("a", compact, 6)
+	if !s.setTopic("a", nil, moment{2, 3}) {
+		t.Error("a new session's settings were not taken over")
+	}
+	s.setTopic("a", compact, moment{2, 6})
 	lines("topic=a")
 	policy := func(p string) {
 		if err := s.setBroker(map[string]string{"log.cleanup.policy": p}, nil); err != nil {
@@ -45,7 +48,7 @@ func TestCompactedTopicsAreNamedOnce(t *testing.T) {
 	}
 	policy("compact")
 	lines("log.cleanup.policy=compact")
-	s.setTopic("c", compact, 7)
+	s.setTopic("c", compact, moment{2, 7})
 	policy("compact,delete")
 	lines()
 }

@@ -38,7 +38,7 @@ func TestThrottlesFollowTheSettings(t *testing.T) {
 		}
 	}
 	limits(quota.Unlimited, quota.Unlimited, quota.Unlimited)
-	s.setTopic("t", map[string]string{"leader.replication.throttled.replicas": "0:7,1:8", "follower.replication.throttled.replicas": "*"}, 1)
+	s.setTopic("t", map[string]string{"leader.replication.throttled.replicas": "0:7,1:8", "follower.replication.throttled.replicas": "*"}, moment{1, 1})
 	replicas("t", 0, true, true)
 	replicas("t", 1, false, true)
 	replicas("u", 0, false, false)
@@ -50,14 +50,14 @@ func TestThrottlesFollowTheSettings(t *testing.T) {
 	change(map[string]string{"follower.replication.throttled.rate": "200"}, nil)
 	limits(quota.Unlimited, 200, quota.Unlimited)
 
-	s.setTopic("t", map[string]string{"leader.replication.throttled.replicas": "1:7"}, 2)
+	s.setTopic("t", map[string]string{"leader.replication.throttled.replicas": "1:7"}, moment{1, 2})
 	replicas("t", 0, false, false)
 	replicas("t", 1, true, false)
 	s.setID(8)
 	replicas("t", 1, false, false)
-	s.setTopic("t", map[string]string{"leader.replication.throttled.replicas": "1:8"}, 3)
+	s.setTopic("t", map[string]string{"leader.replication.throttled.replicas": "1:8"}, moment{1, 3})
 	replicas("t", 1, true, false)
-	s.setTopic("t", nil, 4) // its node is gone
+	s.setTopic("t", nil, moment{1, 4}) // its node is gone
 	replicas("t", 1, false, false)
 }
 
