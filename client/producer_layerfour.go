@@ -246,10 +246,17 @@ func (g *layerFour) follow(topic string) {
 
 func (g *layerFour) look(topic string, _ int32) { g.follow(topic) }
 
+// unknownTries and unknownEvery bound how long a broker is not believed that a topic
+// does not exist: it hears of a new one a moment after the broker that made it.
+const (
+	unknownTries = 5
+	unknownEvery = 100 * time.Millisecond
+)
+
 // ask asks about a topic until the answer is of use.
 func (g *layerFour) ask(topic string, notBefore time.Time) {
 	ctx, clock := g.group.Context(), g.env.Clock
-	for {
+	for unknown := 1; ; {
 		if wait := notBefore.Sub(clock.Now()); wait > 0 && env.Sleep(ctx, clock, wait) != nil {
 			return
 		}
@@ -257,6 +264,11 @@ func (g *layerFour) ask(topic string, notBefore time.Time) {
 		var v view
 		if err == nil {
 			v, err = g.mine(r, topic)
+		}
+		if err == nil && errors.Is(v.err, ErrNoTopic) && unknown < unknownTries {
+			unknown++
+			notBefore = clock.Now().Add(unknownEvery)
+			continue
 		}
 		if err == nil {
 			g.learned(topic, v)

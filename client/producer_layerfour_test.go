@@ -62,10 +62,7 @@ func TestLayerFour(t *testing.T) {
 	if _, err := admin(t, c).CreateTopic(ctx, 9, 1, nil, "t"); err != nil {
 		t.Fatal(err)
 	}
-	topics, err := admin(t, c).ListTopics(ctx, "t")
-	if err != nil {
-		t.Fatal(err)
-	}
+	topics := led(t, c, "t", 9)
 	chosen := map[int32]bool{}
 	for i := range 12 {
 		var opts []ProducerOption
@@ -98,6 +95,29 @@ func TestLayerFour(t *testing.T) {
 	}
 	if len(chosen) < 2 {
 		t.Errorf("12 producers chose %v", chosen)
+	}
+}
+
+// led waits until a topic has all its partitions and each has a leader.
+func led(t *testing.T, c *gregortest.Cluster, topic string, partitions int) kadm.TopicDetails {
+	t.Helper()
+	ctx := limited(t)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for ; ; <-tick.C {
+		topics, err := admin(t, c).ListTopics(ctx, topic)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := 0
+		for _, p := range topics[topic].Partitions {
+			if p.Leader >= 0 {
+				n++
+			}
+		}
+		if n == partitions {
+			return topics
+		}
 	}
 }
 
