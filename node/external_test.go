@@ -234,6 +234,33 @@ func TestIDTaken(t *testing.T) {
 	})
 }
 
+// What the broker registered in a session that it lost may be there for as long as
+// that session lasts: its next registration removes that at once, each time.
+func TestRegistrationReplacesItsFormerOne(t *testing.T) {
+	onMachine(t, func(t *testing.T, m *machine) {
+		connect, stop := m.ensemble()
+		defer stop()
+		n := m.start(connect)
+		cfg := n.session
+		m.leave(n)
+		for range 3 {
+			z, err := session.Dial(t.Context(), cfg, m.env)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer z.Close(context.Background()) // which removes its registration, if that is there still
+			n.zk.Store(z)
+			began, before := m.env.Clock.Now(), n.epoch.Load()
+			if err := n.register(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if took := m.env.Clock.Now().Sub(began); took > time.Second || n.epoch.Load() <= before {
+				t.Errorf("registered after %v, broker epoch %d after %d", took, n.epoch.Load(), before)
+			}
+		}
+	})
+}
+
 func FuzzDecodeSession(f *testing.F) {
 	f.Add(formerSession{Life: proc.Life{Boot: "b", PID: 7, Started: "100"}, id: -5, password: []byte("secret")}.encode())
 	f.Add([]byte("version=1\nsession=0x\n"))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/gregor-mq/gregor/config"
+	"github.com/gregor-mq/gregor/internal/env"
 	"github.com/gregor-mq/gregor/internal/env/memfs"
 	"github.com/gregor-mq/gregor/internal/rpc"
 	"github.com/gregor-mq/gregor/record"
@@ -189,6 +191,71 @@ func TestACutIsWrittenDownBeforeTheNextRole(t *testing.T) {
 			t.Errorf("%s: recovery point %d, %v", name, points[tp], err)
 		}
 		expect(t, name+": the former fetcher", said(f.Truncate(2)), "revoked")
+	}
+}
+
+// renames is a disk that tells before it replaces a file.
+type renames struct {
+	env.FS
+	before func(name string)
+}
+
+// Rename implements env.FS.
+func (r *renames) Rename(from, to string) error {
+	r.before(to)
+	return r.FS.Rename(from, to)
+}
+
+// takingOver is a Listener that looks around when this broker becomes a leader.
+type takingOver struct {
+	*heard
+	look func()
+}
+
+// BecameLeader implements Listener.
+func (b *takingOver) BecameLeader(topic string, partition, epoch int32) {
+	b.look()
+	b.heard.BecameLeader(topic, partition, epoch)
+}
+
+// A leader appends behind a cut, and the rest of the controller's request may take
+// long: what the cut put down is on disk before it leads, and no fetcher cuts
+// meanwhile.
+func TestACutIsWrittenDownBeforeItLeads(t *testing.T) {
+	all, _ := led(t, 3, 2)
+	e := env.Real()
+	fs := memfs.New(0, e.Clock.Now)
+	disk := &renames{FS: fs, before: func(string) {}}
+	e.FS = disk
+	s := openStand(t, e, fs)
+	listener := &takingOver{heard: s.heard, look: func() {}}
+	s.Manager = New(s.cfg, s.dirs, s.cache, listener, s.env, slog.New(slog.DiscardHandler))
+	s.load()
+	f := s.follows(2)
+	expect(t, "append", said(f.Append(follow.Fetched{Records: all, HighWatermark: 4})), "0..6 hw=4 epoch=1")
+	if err := f.p.log().Flush(); err != nil {
+		t.Fatal(err)
+	}
+	s.checkpointLogs()
+	expect(t, "cut", said(f.Truncate(4)), "0..4 hw=4 epoch=1")
+	written, leads := 0, 0
+	disk.before = func(name string) {
+		if strings.HasSuffix(name, string(storage.RecoveryPoints)) {
+			written++
+			expect(t, "the fetcher, while it is written down", said(f.Truncate(2)), "revoked")
+			expect(t, "an append, while it is written down", fmt.Sprint(f.p.checkLeader(AnyEpoch)), fmt.Sprint(wire.CodeNotLeaderOrFollower))
+		}
+	}
+	listener.look = func() {
+		leads++
+		points, err := s.dirs[0].ReadCheckpoint(storage.RecoveryPoints)
+		if tp := (storage.TopicPartition{Topic: "t"}); err != nil || points[tp] != 4 {
+			t.Errorf("recovery point %d when it leads, %v", points[tp], err)
+		}
+	}
+	s.withReplicas(me, 2)
+	if written != 1 || leads != 1 {
+		t.Errorf("written %d times, leads %d times", written, leads)
 	}
 }
 

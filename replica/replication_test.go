@@ -1,10 +1,13 @@
 package replica
 
 import (
+	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/gregor-mq/gregor/internal/env"
 	"github.com/gregor-mq/gregor/record"
 	"github.com/gregor-mq/gregor/replica/isr"
 	"github.com/gregor-mq/gregor/wire"
@@ -92,6 +95,63 @@ func TestShrink(t *testing.T) {
 		call.grant()
 		expect(t, "decided", acked(&a)+s.isr(0)+s.isr(1), "0;[1 3] v=1[1 3] v=1")
 		expect(t, "consumer", show(consumer.resume()), "[t-0 hw=1 lso=1 start=0 [0]]")
+	})
+}
+
+// Lags are looked at twice in replica.lag.time.max.ms: who falls behind is found
+// after one and a half of it at most, and seldom enough to cost nothing.
+func TestHowOftenLagsAreLookedAt(t *testing.T) {
+	after(t, func(t *testing.T) {
+		s := started(t)
+		s.replicated(1, []int32{me, 2}, []int32{me, 2})
+		s.send(&answers{}, AcksLeader, AnyEpoch, 0)
+		time.Sleep(45*time.Second - time.Millisecond) // late since 30 s
+		s.asksNothing()
+		time.Sleep(time.Millisecond)
+		s.asks().grant()
+		expect(t, "dropped", s.isr(0), "[1] v=1")
+	})
+}
+
+// looks is a clock that counts how often it is looked at, and ends something when
+// that is too often.
+type looks struct {
+	env.Clock
+	n     atomic.Int32
+	limit int32
+	end   func()
+}
+
+// Now implements env.Clock.
+func (c *looks) Now() time.Time {
+	if c.n.Add(1) == c.limit {
+		c.end()
+	}
+	return c.Clock.Now()
+}
+
+// replica.lag.time.max.ms=0 is allowed: who is behind leaves at the next look, and
+// looking is not all that the broker does.
+func TestNoLagIsTolerated(t *testing.T) {
+	after(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		s := newStand(t)
+		clock := &looks{Clock: s.env.Clock, limit: 1000, end: cancel}
+		s.env.Clock, s.cfg.MaxLag = clock, 0
+		s.renew()
+		s.load()
+		s.Manager.Start(ctx)
+		defer s.Stop()
+		s.replicated(1, []int32{me, 2}, []int32{me, 2})
+		s.send(&answers{}, AcksLeader, AnyEpoch, 0)
+		time.Sleep(2 * time.Millisecond)
+		s.asks().grant()
+		expect(t, "dropped", s.isr(0), "[1] v=1")
+		time.Sleep(100 * time.Millisecond)
+		if n := clock.n.Load(); n >= clock.limit {
+			t.Errorf("the clock was looked at %d times within 102 ms", n)
+		}
 	})
 }
 
