@@ -15,28 +15,29 @@ import (
 	"github.com/gregor-mq/gregor/client/internal/picture"
 )
 
-// request is a partition as it is asked for, outside the lock.
-type request struct {
-	p      *part
-	offset int64
-	epoch  int32
-}
+// errStuck is why a partition that has data gives no records: brokers cut off
+// batches, but never the first.
+var errStuck = errors.New("no whole batch in the answer")
 
 // serve reads from one broker what it leads, a request at a time.
 func (f *Fetcher) serve(ctx context.Context, broker int32, l *loop) error {
 	timer := f.cfg.Env.Clock.NewTimer(longBackoff)
 	defer timer.Stop()
+	var quiet time.Time
 	for {
 		c := f.cfg.Picture.Load()
-		turn, pause := f.turn(c, broker)
-		if len(turn) > 0 {
-			f.round(ctx, c.Brokers[broker], turn)
+		t := f.turn(c, broker, quiet)
+		if len(t.requests) > 0 {
+			got := f.round(ctx, c.Brokers[broker], t)
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
+			if quiet = (time.Time{}); t.held && !got {
+				quiet = f.cfg.Env.Clock.Now().Add(f.cfg.MaxWait)
+			}
 			continue
 		}
-		timer.Reset(pause)
+		timer.Reset(t.pause)
 		select {
 		case <-l.wake:
 		case <-timer.C():
@@ -46,62 +47,33 @@ func (f *Fetcher) serve(ctx context.Context, broker int32, l *loop) error {
 	}
 }
 
-// turn picks the partitions to ask a broker for: first those whose offset is to be
-// found. Without any it returns how long to wait at most.
-func (f *Fetcher) turn(c *picture.Cluster, broker int32) (turn []request, pause time.Duration) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	now := f.cfg.Env.Clock.Now()
-	pause = longBackoff
-	unknown := false
-	for _, p := range f.mu.parts {
-		if b := c.Leader(p.Topic, p.Partition); b == nil || b.ID != broker || p.busy || len(p.records) > 0 {
-			continue
-		}
-		if rest := p.retry.Sub(now); rest > 0 {
-			pause = min(pause, rest)
-			continue
-		}
-		r := request{p, p.ask, c.Partition(p.Topic, p.Partition).LeaderEpoch}
-		if r.offset < 0 && !unknown {
-			unknown, turn = true, nil
-		}
-		if unknown == (r.offset < 0) {
-			turn = append(turn, r)
-		}
-	}
-	for _, r := range turn {
-		r.p.busy = true
-	}
-	return turn, pause
-}
-
-// round asks once.
-func (f *Fetcher) round(ctx context.Context, b *picture.Broker, turn []request) {
-	defer f.release(turn)
+// round asks once; it reports whether records came. What gets no answer rests.
+func (f *Fetcher) round(ctx context.Context, b *picture.Broker, t turn) (got bool) {
+	defer f.release(t)
+	left := t.pending()
 	addr, err := f.cfg.Addr(b)
 	var l *link.Link
 	if err == nil {
 		l, err = f.cfg.Links.To(addr)
 	}
-	if err == nil && turn[0].offset < 0 {
-		err = f.find(ctx, l, turn)
+	if err == nil && t.unknown {
+		err = f.find(ctx, l, t, left)
 	} else if err == nil {
-		err = f.fetch(ctx, l, turn)
+		got, err = f.fetch(ctx, l, t, left)
 	}
-	if err == nil || ctx.Err() != nil {
-		return
+	if err != nil && ctx.Err() == nil {
+		f.cfg.Log.LogAttrs(ctx, slog.LevelWarn, "fetch failed", slog.Int("broker", int(b.ID)), slog.Any("error", err))
 	}
-	f.cfg.Log.LogAttrs(ctx, slog.LevelWarn, "fetch failed", slog.Int("broker", int(b.ID)), slog.Any("error", err))
-	for _, r := range turn {
+	for _, r := range left {
 		f.rest(r.p, backoff)
 	}
+	return got
 }
 
-func (f *Fetcher) release(turn []request) {
+func (f *Fetcher) release(t turn) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for _, r := range turn {
+	for _, r := range t.requests {
 		r.p.busy = false
 	}
 	f.wakeLocked()
@@ -113,25 +85,27 @@ func (f *Fetcher) rest(p *part, d time.Duration) {
 	p.retry = f.cfg.Env.Clock.Now().Add(d)
 }
 
-// find asks for the offsets where partitions begin or end.
-func (f *Fetcher) find(ctx context.Context, l *link.Link, turn []request) error {
-	req := kmsg.NewPtrListOffsetsRequest()
-	req.ReplicaID = -1
+// isolation returns the isolation level of requests.
+func (f *Fetcher) isolation() int8 {
 	if f.cfg.Committed {
-		req.IsolationLevel = 1
+		return 1
 	}
-	by := map[kmsgPartition]request{}
-	for _, r := range turn {
-		p := kmsg.NewListOffsetsRequestTopicPartition()
-		p.Partition, p.CurrentLeaderEpoch, p.Timestamp = r.p.Partition, r.epoch, f.cfg.Begin
-		t := kmsg.NewListOffsetsRequestTopic()
-		t.Topic = r.p.Topic
-		if n := len(req.Topics); n == 0 || req.Topics[n-1].Topic != t.Topic {
-			req.Topics = append(req.Topics, t)
+	return 0
+}
+
+// find asks for the offsets where partitions begin or end.
+func (f *Fetcher) find(ctx context.Context, l *link.Link, t turn, left pending) error {
+	req := kmsg.NewPtrListOffsetsRequest()
+	req.ReplicaID, req.IsolationLevel = -1, f.isolation()
+	for topic, requests := range t.topics() {
+		rt := kmsg.NewListOffsetsRequestTopic()
+		rt.Topic = topic
+		for _, r := range requests {
+			p := kmsg.NewListOffsetsRequestTopicPartition()
+			p.Partition, p.CurrentLeaderEpoch, p.Timestamp = r.p.Partition, r.epoch, f.cfg.Begin
+			rt.Partitions = append(rt.Partitions, p)
 		}
-		last := &req.Topics[len(req.Topics)-1]
-		last.Partitions = append(last.Partitions, p)
-		by[kmsgPartition{t.Topic, p.Partition}] = r
+		req.Topics = append(req.Topics, rt)
 	}
 	resp, err := req.RequestWith(ctx, l)
 	if err != nil {
@@ -139,11 +113,10 @@ func (f *Fetcher) find(ctx context.Context, l *link.Link, turn []request) error 
 	}
 	for _, t := range resp.Topics {
 		for _, p := range t.Partitions {
-			r, ok := by[kmsgPartition{t.Topic, p.Partition}]
+			r, ok := left.answer(t.Topic, p.Partition)
 			if !ok {
 				continue
 			}
-			delete(by, kmsgPartition{t.Topic, p.Partition})
 			if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
 				f.failed(ctx, r, err)
 				continue
@@ -153,21 +126,7 @@ func (f *Fetcher) find(ctx context.Context, l *link.Link, turn []request) error 
 			}
 		}
 	}
-	f.unanswered(by)
 	return nil
-}
-
-// unanswered keeps what an answer left out from being asked for again at once.
-func (f *Fetcher) unanswered(by map[kmsgPartition]request) {
-	for _, r := range by {
-		f.rest(r.p, backoff)
-	}
-}
-
-// kmsgPartition tells partitions of an answer apart.
-type kmsgPartition struct {
-	topic     string
-	partition int32
 }
 
 func (f *Fetcher) found(p *part, offset int64) {
@@ -179,49 +138,42 @@ func (f *Fetcher) found(p *part, offset int64) {
 	}
 }
 
-// fetch asks for records.
-func (f *Fetcher) fetch(ctx context.Context, l *link.Link, turn []request) error {
+// fetch asks for records; it reports whether some came.
+func (f *Fetcher) fetch(ctx context.Context, l *link.Link, t turn, left pending) (got bool, err error) {
 	req := kmsg.NewPtrFetchRequest()
-	req.MaxWaitMillis, req.MinBytes, req.MaxBytes = int32(f.cfg.MaxWait.Milliseconds()), f.cfg.MinBytes, f.cfg.MaxBytes
-	req.SessionEpoch = -1
-	if f.cfg.Committed {
-		req.IsolationLevel = 1
+	req.MinBytes, req.MaxBytes, req.IsolationLevel, req.SessionEpoch = f.cfg.MinBytes, f.cfg.MaxBytes, f.isolation(), -1
+	if !t.held {
+		req.MaxWaitMillis = int32(f.cfg.MaxWait.Milliseconds())
 	}
-	by := map[kmsgPartition]request{}
-	for _, r := range turn {
-		p := kmsg.NewFetchRequestTopicPartition()
-		p.Partition, p.CurrentLeaderEpoch, p.FetchOffset, p.PartitionMaxBytes = r.p.Partition, r.epoch, r.offset, f.cfg.PartitionMaxBytes
-		t := kmsg.NewFetchRequestTopic()
-		t.Topic = r.p.Topic
-		if n := len(req.Topics); n == 0 || req.Topics[n-1].Topic != t.Topic {
-			req.Topics = append(req.Topics, t)
+	for topic, requests := range t.topics() {
+		rt := kmsg.NewFetchRequestTopic()
+		rt.Topic = topic
+		for _, r := range requests {
+			p := kmsg.NewFetchRequestTopicPartition()
+			p.Partition, p.CurrentLeaderEpoch, p.FetchOffset, p.PartitionMaxBytes = r.p.Partition, r.epoch, r.offset, f.cfg.PartitionMaxBytes
+			rt.Partitions = append(rt.Partitions, p)
 		}
-		last := &req.Topics[len(req.Topics)-1]
-		last.Partitions = append(last.Partitions, p)
-		by[kmsgPartition{t.Topic, p.Partition}] = r
+		req.Topics = append(req.Topics, rt)
 	}
 	resp, err := req.RequestWith(ctx, l)
+	if err == nil {
+		err = kerr.ErrorForCode(resp.ErrorCode)
+	}
 	if err != nil {
-		return err
+		return false, err
 	}
-	if err := kerr.ErrorForCode(resp.ErrorCode); err != nil {
-		return err
-	}
-	got := false
 	for i := range resp.Topics {
 		t := &resp.Topics[i]
 		for k := range t.Partitions {
-			if r, ok := by[kmsgPartition{t.Topic, t.Partitions[k].Partition}]; ok {
-				delete(by, kmsgPartition{t.Topic, r.p.Partition})
+			if r, ok := left.answer(t.Topic, t.Partitions[k].Partition); ok {
 				got = f.take(ctx, r, &t.Partitions[k]) || got
 			}
 		}
 	}
-	f.unanswered(by)
 	if got {
 		f.cfg.Ready()
 	}
-	return nil
+	return got, nil
 }
 
 // take takes in one partition's part of an answer; it reports whether there are
@@ -239,6 +191,9 @@ func (f *Fetcher) take(ctx context.Context, r request, p *kmsg.FetchResponseTopi
 		r.p.skip(next)
 	}
 	f.mu.Unlock()
+	if got.Err == nil && next == r.offset && len(p.RecordBatches) > 0 {
+		got.Err = fmt.Errorf("%w: %d bytes", errStuck, len(p.RecordBatches))
+	}
 	if got.Err != nil {
 		f.failed(ctx, r, got.Err)
 	}

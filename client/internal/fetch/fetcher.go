@@ -34,7 +34,8 @@ type Config struct {
 	// MaxBytes and PartitionMaxBytes bound an answer and a partition's part of it;
 	// a batch larger than both comes all the same, alone.
 	MaxBytes, PartitionMaxBytes int32
-	// MinBytes is how much a broker gathers before it answers, MaxWait for how long.
+	// MinBytes is how much a broker gathers before it answers, MaxWait for how long;
+	// neither counts while records of other partitions that it leads wait for Take.
 	MinBytes int32
 	MaxWait  time.Duration
 	// Begin is where to begin without an offset, or with one that the log does not
