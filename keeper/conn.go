@@ -81,24 +81,31 @@ const (
 	callWrite callKind = iota
 	callSync
 	callClose
-	callConnect
-	callRead // waits in a connection's queue only
+	callConnect // makes a session
+	callAttach  // moves one to another connection
+	callBorn    // of a process that begins: its member's last one is over
+	callRead    // waits in a connection's queue only
 )
 
 // call is one request on its way.
 type call struct {
 	conn  *conn
 	kind  callKind
+	seq   uint64 // its number among this process's
 	xid   int32
 	op    zk.Op
-	req   tree.Request       // callWrite, callClose, callSync
-	hello *zk.ConnectRequest // callConnect
-	body  zk.Record          // callSync: the reply
-	read  readRequest        // callRead
-	start time.Time
-	size  int         // of the frame, in bytes
-	pot   *run.Budget // where cost is taken from
-	cost  int64       // until it is done; 0 for what does not wait
+	req   tree.Request       // its session is that of a callConnect and a callAttach too
+	hello *zk.ConnectRequest // callConnect, callAttach
+	// timeout is that of a callConnect or callAttach, in ms; process is the member
+	// in whose process the session lives, 0 for none.
+	timeout int32
+	process uint64
+	body    zk.Record   // callSync: the reply
+	read    readRequest // callRead
+	start   time.Time
+	size    int         // of the frame, in bytes
+	pot     *run.Budget // where cost is taken from
+	cost    int64       // until it is done; 0 for what does not wait
 }
 
 // serve takes in a connection and starts its reader.

@@ -24,8 +24,6 @@ const (
 	// maxAppends bounds entries on their way to the disk. Beyond it writes wait
 	// in the inbox and become fewer, larger entries.
 	maxAppends = 16
-	// entryVersion begins every log entry that holds transactions.
-	entryVersion = 1
 )
 
 // loop is the one goroutine that decides: it turns requests into transactions,
@@ -42,12 +40,12 @@ type loop struct {
 	pending []*batch       // proposed and not applied, in order
 	appends int            // messages the writer has not answered
 	cur     *batch         // being filled
+	waiting waiting        // own calls, until their transactions are applied
 
 	calls   []*call // reused between drains
 	res     tree.Result
 	fired   []watchConn
 	touched []*conn // have something to send
-	opening int     // transactions of the start that are not applied yet
 
 	sinceSnap int   // transactions applied since the last snapshot began
 	snapAt    int   // at how many the next begins
@@ -58,21 +56,6 @@ type loop struct {
 	wheel  map[int64][]*session // by the tick at which they may expire
 	ticked int64                // elapsed ms up to which the wheel has turned
 	reapAt int64                // elapsed ms of the next look for containers
-}
-
-// batch is the transactions of one log entry.
-type batch struct {
-	txns  []tree.Txn
-	calls []*call // who asked, nil for the keeper's own; as long as txns
-	syncs []syncCall
-	data  []byte
-}
-
-// syncCall is a sync to be answered once so many of its batch's transactions
-// are applied: in its connection's order with the writes around it.
-type syncCall struct {
-	after int
-	call  *call
 }
 
 // run is the loop itself.
@@ -132,7 +115,10 @@ func (l *loop) takeCalls() {
 	l.calls = l.k.inbox.TryDrain(l.calls[:0])
 	now := l.now()
 	for _, c := range l.calls {
-		l.take(now, c)
+		if l.admit(c) {
+			l.waiting.push(c)
+			l.take(now, origin{l.k.cfg.Member, c.seq}, c)
+		}
 	}
 	clear(l.calls)
 	l.propose()
@@ -148,15 +134,11 @@ func (l *loop) nextZxid() int64 {
 }
 
 // add appends a transaction to the entry being filled.
-func (l *loop) add(x tree.Txn, c *call) {
+func (l *loop) add(x tree.Txn, from origin) {
 	if l.cur == nil {
-		l.cur = &batch{data: []byte{entryVersion}}
+		l.cur = newBatch()
 	}
-	b := l.cur
-	b.data = tree.AppendTxn(b.data, &x)
-	b.txns = append(b.txns, x)
-	b.calls = append(b.calls, c)
-	if len(b.txns) >= maxBatchTxns || len(b.data) >= maxBatchBytes {
+	if l.cur.add(x, from) {
 		l.propose()
 	}
 }
@@ -269,21 +251,10 @@ func (l *loop) batchOf(e *pb.Entry) (*batch, error) {
 		l.pending = l.pending[1:]
 		return b, nil
 	}
-	b := &batch{}
-	rest := e.Data[1:]
-	if e.Data[0] != entryVersion {
-		return nil, fmt.Errorf("log entry %d has format version %d, this program reads %d; use the program that wrote it",
-			e.GetIndex(), e.Data[0], entryVersion)
+	b, err := decodeBatch(e.Data)
+	if err != nil {
+		return nil, fmt.Errorf("log entry %d: %w", e.GetIndex(), err)
 	}
-	for len(rest) > 0 {
-		x, tail, err := tree.DecodeTxn(rest)
-		if err != nil {
-			return nil, fmt.Errorf("log entry %d: %w", e.GetIndex(), err)
-		}
-		b.txns = append(b.txns, x)
-		rest = tail
-	}
-	b.calls = make([]*call, len(b.txns))
 	return b, nil
 }
 
@@ -292,15 +263,7 @@ func (l *loop) applyBatch(b *batch) {
 	k.state.Lock()
 	defer k.state.Unlock()
 	t := k.state.tree
-	syncs := b.syncs
-	answerSyncs := func(applied int) {
-		for ; len(syncs) > 0 && syncs[0].after <= applied; syncs = syncs[1:] {
-			c := syncs[0].call
-			l.finish(c, zk.ReplyHeader{Xid: c.xid, Zxid: t.LastZxid()}, c.body)
-		}
-	}
 	for i := range b.txns {
-		answerSyncs(i)
 		x := &b.txns[i]
 		t.Apply(x, &l.res)
 		if l.prep != nil {
@@ -308,11 +271,12 @@ func (l *loop) applyBatch(b *batch) {
 		}
 		l.fire(x.Zxid)
 		l.sessionChanged(x)
-		if c := b.calls[i]; c != nil {
-			l.answer(c, x, &l.res)
+		if from := b.origins[i]; from.member == k.cfg.Member {
+			if c := l.waiting.pop(from.seq); c != nil {
+				l.answer(c, x, &l.res)
+			}
 		}
 	}
-	answerSyncs(len(b.txns))
 }
 
 // fire tells watchers what happened, before anybody is answered.
@@ -357,30 +321,17 @@ func (l *loop) lead() {
 	l.prep = tree.NewPreparer(t)
 	l.zxid = (t.LastZxid()>>32 + 1) << 32
 	now := l.now()
-	l.add(l.prep.Epoch(l.zxid, now), nil)
-	l.opening = 1
+	l.add(l.prep.Epoch(l.zxid, now), origin{})
 	for _, id := range t.Sessions() {
 		s, _ := t.Session(id)
-		if s.Member == k.cfg.Member {
-			l.add(l.prep.CloseSession(l.nextZxid(), now, id, 0), nil)
-			l.opening++
-			continue
-		}
 		l.track(id, s.Timeout)
 	}
 	l.ticked = k.elapsed()
 	l.reapAt = l.ticked + k.cfg.ReapInterval.Milliseconds()
+	born := &call{kind: callBorn}
+	l.waiting.push(born)
+	l.take(now, origin{k.cfg.Member, born.seq}, born)
 	l.propose()
-}
-
-// opened counts the transactions of the start; after the last, clients may come.
-func (l *loop) opened() {
-	if l.opening == 0 {
-		return
-	}
-	if l.opening--; l.opening == 0 {
-		close(l.k.ready)
-	}
 }
 
 // toNextTick is how long until sessions may expire again.
@@ -412,7 +363,7 @@ func (l *loop) reap() {
 			continue // it got children meanwhile
 		}
 		l.zxid++
-		l.add(x, nil)
+		l.add(x, origin{})
 	}
 }
 
@@ -437,46 +388,67 @@ func (w *logWriter) put(m *pb.Message, durable bool) error {
 	return w.in.TryPut(logTask{msg: m, durable: durable})
 }
 
-// take is called by the loop for one request.
-func (l *loop) take(now int64, c *call) {
-	if c.conn != nil && c.kind != callConnect && !l.owns(c) {
+// admit decides about what needs no leader. It reports whether the call is to be
+// ordered with all others.
+func (l *loop) admit(c *call) bool {
+	switch {
+	case c.kind == callConnect:
+		return l.greet(c)
+	case !l.owns(c):
 		c.release()
-		return // the session moved to a newer connection
+		return false // the session moved to a newer connection
+	case c.kind == callSync && len(l.pending) == 0 && l.cur == nil: // all is applied
+		l.syncNow(c)
+		return false
 	}
+	return true
+}
+
+// syncNow answers a sync before which nothing is on its way.
+func (l *loop) syncNow(c *call) {
+	l.k.state.Lock()
+	defer l.k.state.Unlock()
+	l.finish(c, zk.ReplyHeader{Xid: c.xid, Zxid: l.k.state.tree.LastZxid()}, c.body)
+}
+
+// take turns one call, of this member or another, into exactly one transaction
+// of that origin, in the order in which the calls came.
+func (l *loop) take(now int64, from origin, c *call) {
+	id := c.req.Session
 	switch c.kind {
 	case callConnect:
-		l.connect(now, c)
+		l.add(l.prep.CreateSession(l.nextZxid(), now, id, c.timeout, c.process), from)
+	case callAttach:
+		l.add(l.prep.Attach(l.zxid, now, id, c.timeout), from)
+	case callBorn:
+		l.endProcess(now, from.member)
+		l.add(l.prep.Mark(l.zxid, now, 0, 0), from)
+	case callSync:
+		l.add(l.prep.Mark(l.zxid, now, id, c.xid), from)
 	case callClose:
-		if l.prep.Closing(c.req.Session) {
-			l.refuse(now, c, zk.ErrSessionExpired)
+		if l.prep.Closing(id) {
+			l.refuse(now, from, c, zk.ErrSessionExpired)
 			return
 		}
-		l.add(l.prep.CloseSession(l.nextZxid(), now, c.req.Session, c.xid), c)
-	case callSync:
-		l.sync(c)
+		l.add(l.prep.CloseSession(l.nextZxid(), now, id, c.xid), from)
 	case callWrite:
-		l.add(l.prep.Prepare(l.nextZxid(), now, &c.req), c)
+		l.add(l.prep.Prepare(l.nextZxid(), now, &c.req), from)
+	}
+}
+
+// endProcess ends the sessions that lived in a member's last process.
+func (l *loop) endProcess(now int64, member uint64) {
+	t := l.k.state.tree
+	for _, id := range t.Sessions() {
+		if s, _ := t.Session(id); s.Member == member && !l.prep.Closing(id) {
+			l.add(l.prep.CloseSession(l.nextZxid(), now, id, 0), origin{})
+		}
 	}
 }
 
 // refuse answers a request that is not even a transaction, in its turn.
-func (l *loop) refuse(now int64, c *call, err zk.Err) {
-	l.add(tree.Txn{Zxid: l.nextZxid(), Time: now, Session: c.req.Session, Cxid: c.xid, Op: zk.OpError, Err: err}, c)
-}
-
-// sync is answered when all that was proposed before it is applied.
-func (l *loop) sync(c *call) {
-	switch {
-	case l.cur != nil:
-		l.cur.syncs = append(l.cur.syncs, syncCall{len(l.cur.txns), c})
-	case len(l.pending) > 0:
-		last := l.pending[len(l.pending)-1]
-		last.syncs = append(last.syncs, syncCall{len(last.txns), c})
-	default:
-		l.k.state.Lock()
-		defer l.k.state.Unlock()
-		l.finish(c, zk.ReplyHeader{Xid: c.xid, Zxid: l.k.state.tree.LastZxid()}, c.body)
-	}
+func (l *loop) refuse(now int64, from origin, c *call, err zk.Err) {
+	l.add(tree.Txn{Zxid: l.nextZxid(), Time: now, Session: c.req.Session, Cxid: c.xid, Op: zk.OpError, Err: err}, from)
 }
 
 // answer sends a write's reply.
@@ -484,9 +456,14 @@ func (l *loop) answer(c *call, x *tree.Txn, res *tree.Result) {
 	h := zk.ReplyHeader{Xid: c.xid, Zxid: x.Zxid, Err: res.Err}
 	var body zk.Record
 	switch {
-	case c.kind == callConnect:
-		l.connected(c, x.Session)
+	case c.kind == callBorn:
+		close(l.k.ready)
 		return
+	case c.kind == callConnect, c.kind == callAttach:
+		l.welcome(c, x)
+		return
+	case x.Op == tree.OpMark:
+		h.Zxid, body = l.k.state.tree.LastZxid(), c.body
 	case res.Err != zk.OK:
 	case x.Op == zk.OpMulti:
 		body = &zk.MultiResponse{Results: slices.Clone(res.Ops)}

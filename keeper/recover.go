@@ -135,5 +135,7 @@ func (k *Keeper) newLoop(meta snap.Meta, found wal.Contents) (*loop, error) {
 	return &loop{
 		k: k, rn: rn, storage: storage, applied: meta.Index,
 		snapDone: make(chan snapResult, 1), wheel: map[int64][]*session{},
+		// Numbers of another process's calls do not fit.
+		waiting: waiting{next: k.env.Rand.Uint64() >> 2},
 	}, nil
 }

@@ -124,7 +124,7 @@ func (l *loop) expire() {
 				l.wheel[d] = append(l.wheel[d], s)
 			default:
 				k.log.Info("session expired", "session", sessionName(s.id), "timeout_ms", s.timeout.Load())
-				l.add(l.prep.CloseSession(l.nextZxid(), l.now(), s.id, 0), nil)
+				l.add(l.prep.CloseSession(l.nextZxid(), l.now(), s.id, 0), origin{})
 			}
 		}
 		delete(l.wheel, t)
@@ -145,9 +145,6 @@ func (l *loop) sessionChanged(x *tree.Txn) {
 			c.closeAfterReplies()
 			l.touch(c)
 		}
-		l.opened()
-	case tree.OpEpoch:
-		l.opened()
 	}
 }
 
@@ -171,8 +168,9 @@ func (l *loop) owns(c *call) bool {
 	return now == nil || now == c.conn
 }
 
-// connect begins a session or attaches to one.
-func (l *loop) connect(now int64, c *call) {
+// greet reads what a client says first. It reports whether the session is now to
+// be made or attached; other clients are sent away.
+func (l *loop) greet(c *call) bool {
 	k := l.k
 	req := c.hello
 	if req.LastZxidSeen > k.state.tree.LastZxid() {
@@ -180,39 +178,44 @@ func (l *loop) connect(now int64, c *call) {
 			"remote", c.conn.addr, "zxid", req.LastZxidSeen)
 		c.conn.close()
 		close(c.conn.welcomed) // its reader waits for a word
-		return
+		return false
 	}
-	timeout := min(max(int64(req.Timeout), k.cfg.MinSessionTimeout.Milliseconds()), k.cfg.MaxSessionTimeout.Milliseconds())
-	if req.SessionID != 0 {
-		l.reattach(c, timeout)
-		return
+	c.timeout = int32(min(max(int64(req.Timeout), k.cfg.MinSessionTimeout.Milliseconds()), k.cfg.MaxSessionTimeout.Milliseconds()))
+	c.req.Session = req.SessionID
+	if req.SessionID == 0 {
+		c.req.Session = l.nextSession()
+		if c.conn.local {
+			c.process = k.cfg.Member
+		}
+		return true
 	}
-	var member uint64
-	if c.conn.local {
-		member = k.cfg.Member
+	c.kind = callAttach
+	want := password(req.SessionID)
+	if subtle.ConstantTimeCompare(want[:], req.Password) != 1 {
+		l.sendAway(c)
+		return false
 	}
-	l.add(l.prep.CreateSession(l.nextZxid(), now, l.nextSession(), int32(timeout), member), c)
+	return true
 }
 
-// reattach moves a session to a new connection and closes the one it had.
-func (l *loop) reattach(c *call, timeout int64) {
-	k := l.k
-	id := c.hello.SessionID
-	want := password(id)
-	s := k.sessions.get(id)
-	if s == nil || l.prep.Closing(id) || subtle.ConstantTimeCompare(want[:], c.hello.Password) != 1 {
-		k.log.Info("session is unknown, expired or its password wrong", "session", sessionName(id), "remote", c.conn.addr)
-		c.conn.welcome(&zk.ConnectResponse{Password: make([]byte, zk.PasswordSize), Old: c.hello.Old}, nil)
-		c.conn.closeAfterReplies()
-		l.touch(c.conn)
+// sendAway tells a client that it has no session.
+func (l *loop) sendAway(c *call) {
+	l.k.log.Info("session is unknown, expired or its password wrong", "session", sessionName(c.req.Session), "remote", c.conn.addr)
+	c.conn.welcome(&zk.ConnectResponse{Password: make([]byte, zk.PasswordSize), Old: c.hello.Old}, nil)
+	c.conn.closeAfterReplies()
+	l.touch(c.conn)
+}
+
+// welcome answers a client whose session was made or attached, or could not be.
+func (l *loop) welcome(c *call, x *tree.Txn) {
+	s := l.k.sessions.get(x.Session)
+	if x.Err != zk.OK || s == nil {
+		l.sendAway(c)
 		return
 	}
-	s.timeout.Store(timeout)
+	s.timeout.Store(int64(x.Timeout))
 	l.bindSession(c, s)
 }
-
-// connected answers the creator of a session.
-func (l *loop) connected(c *call, id int64) { l.bindSession(c, l.k.sessions.get(id)) }
 
 func (l *loop) bindSession(c *call, s *session) {
 	k := l.k

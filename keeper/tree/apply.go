@@ -21,11 +21,22 @@ func (t *Tree) Apply(x *Txn, res *Result) {
 		delete(t.sessions, x.Session)
 	case zk.OpError:
 		res.Err = x.Err
-	case OpEpoch:
+	case OpAttach:
+		t.attach(x, res)
+	case OpEpoch, OpMark:
 	default:
 		t.applyOne(x, x, res)
 	}
 	t.lastZxid = max(t.lastZxid, x.Zxid)
+}
+
+// attach takes a session's new timeout over.
+func (t *Tree) attach(x *Txn, res *Result) {
+	res.Err = x.Err
+	if s, ok := t.sessions[x.Session]; ok && x.Err == zk.OK {
+		s.Timeout = x.Timeout
+		t.sessions[x.Session] = s
+	}
 }
 
 // applyOne carries out op, which is x itself or a part of it.

@@ -288,6 +288,21 @@ func (p *Preparer) CreateSession(zxid, now, session int64, timeout int32, member
 	}
 }
 
+// Mark is applied after all that was prepared before it; zxid is the last one.
+func (p *Preparer) Mark(zxid, now, session int64, cxid int32) Txn {
+	return Txn{Zxid: zxid, Time: now, Session: session, Cxid: cxid, Op: OpMark}
+}
+
+// Attach moves a session to another connection, unless it is over; zxid is the
+// last one, timeout is in ms.
+func (p *Preparer) Attach(zxid, now, session int64, timeout int32) Txn {
+	x := Txn{Zxid: zxid, Time: now, Session: session, Op: OpAttach, Timeout: timeout}
+	if p.Closing(session) {
+		x.Err = zk.ErrSessionExpired
+	}
+	return x
+}
+
 // CloseSession ends a session and deletes its nodes, in one transaction.
 func (p *Preparer) CloseSession(zxid, now, session int64, cxid int32) Txn {
 	p.undo, p.aclRoom = p.undo[:0], maxAuthACL

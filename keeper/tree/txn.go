@@ -2,9 +2,17 @@ package tree
 
 import "github.com/gregor-mq/gregor/zk"
 
-// OpEpoch is the transaction with which a leader opens its epoch; no client
-// sends it.
-const OpEpoch zk.Op = -100
+// Operations that no client sends.
+const (
+	// OpEpoch is the transaction with which a leader opens its epoch.
+	OpEpoch zk.Op = -100
+	// OpMark changes nothing and takes no zxid: once it is applied, so is all that
+	// was prepared before it. A sync is answered by it.
+	OpMark zk.Op = -101
+	// OpAttach moves a session to a connection, or says with Err why not. It takes
+	// no zxid.
+	OpAttach zk.Op = -102
+)
 
 // Txn is one change that the members agree on: a request with everything
 // resolved that depended on the state, so that Apply decides nothing.
@@ -32,7 +40,7 @@ type Txn struct {
 	// Owner of the node (create), or the member in whose process the session
 	// lives (createSession).
 	Owner int64
-	// Timeout of the session in ms (createSession).
+	// Timeout of the session in ms (createSession, attach).
 	Timeout int32
 	// Paths are the session's nodes (closeSession).
 	Paths []string

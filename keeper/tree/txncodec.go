@@ -55,6 +55,9 @@ func appendBody(dst []byte, x *Txn) []byte {
 	case zk.OpCreateSession:
 		dst = binary.AppendVarint(dst, int64(x.Timeout))
 		return binary.AppendVarint(dst, x.Owner)
+	case OpAttach:
+		dst = binary.AppendVarint(dst, int64(x.Err))
+		return binary.AppendVarint(dst, int64(x.Timeout))
 	case zk.OpCloseSession:
 		dst = binary.AppendUvarint(dst, uint64(len(x.Paths)))
 		for _, p := range x.Paths {
@@ -230,7 +233,9 @@ func (r *reader) topBody(x *Txn) {
 		for i := range x.Paths {
 			x.Paths[i] = r.string()
 		}
-	case OpEpoch:
+	case OpAttach:
+		x.Err, x.Timeout = zk.Err(r.int32()), r.int32()
+	case OpEpoch, OpMark:
 	default:
 		r.fail()
 	}
