@@ -126,7 +126,11 @@ func TestVersions(t *testing.T) {
 		}
 	}
 	for api, want := range heardOf[1] {
-		if got := heardOf[0][api]; !slices.Equal(got, want) {
+		got := heardOf[0][api]
+		if strings.HasPrefix(api, "FETCH ") {
+			got, want = sometimes(got, want)
+		}
+		if !slices.Equal(got, want) {
 			t.Errorf("%s has the fields\n%v from gregor,\n%v from Apache", api, got, want)
 		}
 	}
@@ -135,6 +139,18 @@ func TestVersions(t *testing.T) {
 			t.Errorf("only gregor sends %s", api)
 		}
 	}
+}
+
+// sometimes drops what lies inside the partitions that a session is to forget where
+// only one of two fetchers had any: a follower that the controller moves between two
+// fetches has, one that it moves before the session begins has none.
+func sometimes(a, b []string) (x, y []string) {
+	const path = "forgottenTopicsData."
+	inside := func(field string) bool { return strings.HasPrefix(field, path) }
+	if slices.ContainsFunc(a, inside) == slices.ContainsFunc(b, inside) {
+		return a, b
+	}
+	return slices.DeleteFunc(slices.Clone(a), inside), slices.DeleteFunc(slices.Clone(b), inside)
 }
 
 // controls gives a controller something to say.
