@@ -142,9 +142,7 @@ func (f *Fetcher) found(p *part, offset int64) {
 func (f *Fetcher) fetch(ctx context.Context, l *link.Link, t turn, left pending) (got bool, err error) {
 	req := kmsg.NewPtrFetchRequest()
 	req.MinBytes, req.MaxBytes, req.IsolationLevel, req.SessionEpoch = f.cfg.MinBytes, f.cfg.MaxBytes, f.isolation(), -1
-	if !t.held {
-		req.MaxWaitMillis = int32(f.cfg.MaxWait.Milliseconds())
-	}
+	req.MaxWaitMillis = int32((t.wait + time.Millisecond - 1).Milliseconds()) // rounded up: 0 is not to wait
 	for topic, requests := range t.topics() {
 		rt := kmsg.NewFetchRequestTopic()
 		rt.Topic = topic

@@ -21,9 +21,11 @@ type turn struct {
 	requests []request
 	// unknown says that offsets are to be found, not records to be read.
 	unknown bool
-	// held says that other partitions of the broker have records to be taken. They
-	// are to be asked for as soon as these are, so the broker must not wait.
+	// held says that other partitions of the broker have records to be taken.
 	held bool
+	// wait is how long the broker may wait for records: until it is to be asked for
+	// a partition that rests, and not at all when held.
+	wait time.Duration
 	// pause is how long to wait at most when there are no requests.
 	pause time.Duration
 }
@@ -35,17 +37,17 @@ func (f *Fetcher) turn(c *picture.Cluster, broker int32, quiet time.Time) turn {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	now := f.cfg.Env.Clock.Now()
-	t := turn{pause: longBackoff}
+	t := turn{wait: f.cfg.MaxWait, pause: longBackoff}
 	for _, p := range f.mu.parts {
 		if b := c.Leader(p.Topic, p.Partition); b == nil || b.ID != broker || p.busy {
 			continue
 		}
 		if len(p.records) > 0 {
-			t.held = true
+			t.held, t.wait = true, 0
 			continue
 		}
 		if rest := p.retry.Sub(now); rest > 0 {
-			t.pause = min(t.pause, rest)
+			t.wait, t.pause = min(t.wait, rest), min(t.pause, rest)
 			continue
 		}
 		r := request{p, p.ask, c.Partition(p.Topic, p.Partition).LeaderEpoch}
