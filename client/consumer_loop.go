@@ -57,7 +57,6 @@ func (c *GroupConsumer) heard(news coord.News) {
 	changed := false
 	for _, path := range news.Paths {
 		if p, ok := c.roster.Freed(path); ok {
-			c.sub.Unwatch(path)
 			c.step(member.Freed{Partition: p})
 			continue
 		}

@@ -28,6 +28,8 @@ type Roster struct {
 
 	// watched are the topics whose nodes have a watch.
 	watched map[string]bool
+	// contested are the owner nodes that the last claim met and watches.
+	contested []string
 	// aliases are the second owner nodes of what was claimed last.
 	aliases map[assign.TopicPartition]string
 }
@@ -85,6 +87,8 @@ func (r *Roster) Unregister(ctx context.Context, s *session.Session) error {
 // partition's number owns it; the node of its alias follows, and one that somebody
 // else made keeps the partition from being taken too.
 func (r *Roster) Claim(ctx context.Context, s *session.Session, claims []assign.Claim) (made, taken []assign.TopicPartition, err error) {
+	r.Watch.Unwatch(r.contested...)
+	r.contested = nil
 	if err := r.ownersParents(ctx, s, claims); err != nil {
 		return nil, nil, err
 	}
@@ -160,6 +164,7 @@ func (r *Roster) ownersParents(ctx context.Context, s *session.Session, claims [
 // with another thread's name is given the right one.
 func (r *Roster) holder(ctx context.Context, s *session.Session, path, thread string) (mine, there bool, err error) {
 	r.Watch.Watch(path)
+	r.contested = append(r.contested, path)
 	data, stat, err := s.Retrying().Get(ctx, path, true)
 	switch {
 	case errors.Is(err, zk.ErrNoNode):

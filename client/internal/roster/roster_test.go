@@ -127,6 +127,23 @@ func TestClaimAndRelease(t *testing.T) {
 	})
 }
 
+// What is not claimed again is of no interest any more.
+func TestNextClaimForgets(t *testing.T) {
+	inBubble(t, func(t *testing.T, h *hall) {
+		h.claim(h.a, h.sa, claims("g_a-0", 0, 1))
+		h.claim(h.b, h.sb, claims("g_b-0", 0, 1))
+		h.claim(h.b, h.sb, claims("g_b-0", 1))
+		all := []assign.TopicPartition{{Topic: "t", Partition: 0}, {Topic: "t", Partition: 1}}
+		if err := h.a.Release(h.ctx, h.sa, all); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if news, _, err := h.b.Watch.Take(); err != nil || !slices.Equal(news.Paths, []string{znode.OwnerPath("g", "t", 1)}) {
+			t.Errorf("news %+v, %v", news, err)
+		}
+	})
+}
+
 func TestRegisterAndRead(t *testing.T) {
 	inBubble(t, func(t *testing.T, h *hall) {
 		now := time.UnixMilli(1_700_000_000_000)
