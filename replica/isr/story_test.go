@@ -36,6 +36,7 @@ type teller struct {
 	dead   []int32
 	pulses map[int32]*Pulse
 	sent   *Proposal
+	former *Proposal // sent before that
 	min    int
 	args   map[string]string
 	out    bytes.Buffer
@@ -54,13 +55,14 @@ func newTeller(t *testing.T) *teller {
 //	lead epoch=E v=PARTITIONEPOCH isr=1,2 replicas=1,2,3 [kept]
 //	log end=N high=N               what the log holds at the start
 //	append N                       N records
-//	fetch BROKER at=OFFSET [start=OFFSET] [session]
+//	fetch BROKER at=OFFSET [start=OFFSET] [session] [leader-end=OFFSET]
 //	beat BROKER                    a fetch of its session that names no partition
 //	left BROKER                    its session forgets the partition
 //	wait DURATION
 //	tick                           look for those out of sync
 //	die BROKER, live BROKER        as far as this broker knows
-//	answer CODE [isr=.. v=..]      the controller's, to the last proposal
+//	answer CODE [isr=.. v=..]      the controller's, to the last proposal; with
+//	                               former to the one before
 //	show                           the state
 func (s *teller) line(line string) {
 	words := strings.Fields(line)
@@ -115,6 +117,9 @@ func (s *teller) fetch(id int32) {
 	if start, ok := s.args["start"]; ok {
 		f.LogStart = s.number(start)
 	}
+	if end, ok := s.args["leader-end"]; ok {
+		f.LeaderEnd = s.number(end)
+	}
 	if _, ok := s.args["session"]; ok {
 		if s.pulses[id] == nil {
 			s.pulses[id] = new(Pulse)
@@ -126,7 +131,11 @@ func (s *teller) fetch(id int32) {
 }
 
 func (s *teller) answer(code string) {
-	v := Verdict{LeaderEpoch: s.sent.LeaderEpoch, PartitionEpoch: s.sent.PartitionEpoch + 1, ISR: s.sent.ISR}
+	to := s.sent
+	if _, ok := s.args["former"]; ok {
+		to = s.former
+	}
+	v := Verdict{LeaderEpoch: to.LeaderEpoch, PartitionEpoch: to.PartitionEpoch + 1, ISR: to.ISR}
 	for c := wire.Code(-1); c < 128; c++ {
 		if c.Name() == code {
 			v.Code = c
@@ -144,7 +153,7 @@ func (s *teller) answer(code string) {
 	if n, ok := s.args["epoch"]; ok {
 		v.LeaderEpoch = int32(s.number(n))
 	}
-	e, again := s.s.Settled(s.now, s.sent, v, s.marks)
+	e, again := s.s.Settled(s.now, to, v, s.marks)
 	if again {
 		fmt.Fprintln(&s.out, "again")
 	}
@@ -157,7 +166,7 @@ func (s *teller) effects(e Effects) {
 		fmt.Fprintf(&s.out, "watermark %d\n", e.Watermark)
 	}
 	if p := e.Proposal; p != nil {
-		s.sent = p
+		s.former, s.sent = s.sent, p
 		fmt.Fprintf(&s.out, "propose isr=%s epoch=%d v=%d\n", list(p.ISR), p.LeaderEpoch, p.PartitionEpoch)
 	}
 }
