@@ -9,6 +9,7 @@ import (
 	pb "go.etcd.io/raft/v3/raftpb"
 
 	"github.com/gregor-mq/gregor/internal/must"
+	"github.com/gregor-mq/gregor/keeper/snap"
 	"github.com/gregor-mq/gregor/keeper/wal"
 )
 
@@ -16,7 +17,7 @@ import (
 // applied yet. Only the loop uses it.
 type raftLog struct {
 	state   wal.State
-	voters  []uint64
+	members snap.Members
 	offset  uint64 // index of the last entry that was let go, with its term
 	term    uint64
 	entries []*pb.Entry
@@ -25,7 +26,22 @@ type raftLog struct {
 // InitialState implements raft.Storage.
 func (l *raftLog) InitialState() (*pb.HardState, *pb.ConfState, error) {
 	hs := &pb.HardState{Term: new(l.state.Term), Vote: new(l.state.Vote), Commit: new(l.offset)}
-	return hs, &pb.ConfState{Voters: l.voters}, nil
+	return hs, confState(l.members), nil
+}
+
+// confState is raft's form of members, membersOf the way back.
+func confState(m snap.Members) *pb.ConfState {
+	return &pb.ConfState{
+		Voters: m.Voters, Learners: m.Learners, VotersOutgoing: m.Outgoing, LearnersNext: m.LearnersNext,
+		AutoLeave: new(m.AutoLeave),
+	}
+}
+
+func membersOf(c *pb.ConfState) snap.Members {
+	return snap.Members{
+		Voters: c.GetVoters(), Learners: c.GetLearners(), Outgoing: c.GetVotersOutgoing(), LearnersNext: c.GetLearnersNext(),
+		AutoLeave: c.GetAutoLeave(),
+	}
 }
 
 // Entries implements raft.Storage.

@@ -105,7 +105,7 @@ func (k *Keeper) loadSnapshot() (snap.Meta, error) {
 			errors.Join(damaged...), k.dir.snaps)
 	}
 	k.state.tree = tree.New(k.treeOptions())
-	return snap.Meta{Voters: []uint64{k.cfg.Member}}, nil
+	return snap.Meta{Members: snap.Members{Voters: []uint64{k.cfg.Member}}}, nil
 }
 
 func (k *Keeper) treeOptions() tree.Options {
@@ -117,7 +117,7 @@ func (k *Keeper) treeOptions() tree.Options {
 
 // newLoop builds raft over what was found on disk.
 func (k *Keeper) newLoop(meta snap.Meta, found wal.Contents) (*loop, error) {
-	storage := &raftLog{state: found.State, voters: meta.Voters, offset: meta.Index, term: meta.Term}
+	storage := &raftLog{state: found.State, members: meta.Members, offset: meta.Index, term: meta.Term}
 	for i := range found.Entries {
 		e := &found.Entries[i]
 		storage.entries = append(storage.entries, &pb.Entry{

@@ -43,7 +43,7 @@ func (l *loop) maybeSnapshot() {
 	s := k.state.tree.BeginSnapshot()
 	k.state.Unlock()
 	term, _ := l.storage.Term(l.applied) // held: the storage keeps the term of what it released
-	m := snap.Meta{DirID: k.dir.id, Index: l.applied, Term: term, Zxid: s.Zxid(), Voters: l.storage.voters}
+	m := snap.Meta{DirID: k.dir.id, Index: l.applied, Term: term, Zxid: s.Zxid(), Members: l.storage.members}
 	k.group.Go("keeper-snapshot", func(ctx context.Context) error {
 		l.snapDone <- k.writeSnapshot(ctx, m, s)
 		return nil

@@ -26,7 +26,7 @@ const (
 )
 
 var (
-	magic = [8]byte{'G', 'R', 'G', 'S', 'N', 'A', 'P', 1} // the last byte is the version
+	magic = [8]byte{'G', 'R', 'G', 'S', 'N', 'A', 'P', 2} // the last byte is the version
 	table = crc32.MakeTable(crc32.Castagnoli)
 )
 
@@ -38,8 +38,21 @@ type Meta struct {
 	Index, Term uint64
 	// Zxid is the last transaction in it.
 	Zxid int64
-	// Voters are the members of the keeper at that entry.
-	Voters []uint64
+	// Members are who has a vote, or data only, at that entry.
+	Members Members
+	// Ensemble is the ensemble's id, 0 for a keeper that is alone or was when this
+	// was written.
+	Ensemble uint64
+	// Installed is a snapshot that another member sent: the log of this one may end
+	// before it.
+	Installed bool
+}
+
+// Members are raft's members, by the ids of their directories, as its ConfState
+// has them.
+type Members struct {
+	Voters, Learners, Outgoing, LearnersNext []uint64
+	AutoLeave                                bool
 }
 
 // CorruptError says that a snapshot holds bytes that were never written so.
@@ -102,14 +115,25 @@ func (w *writer) head(m Meta) {
 	b = binary.AppendUvarint(b, m.Index)
 	b = binary.AppendUvarint(b, m.Term)
 	b = binary.AppendVarint(b, m.Zxid)
-	b = binary.AppendUvarint(b, uint64(len(m.Voters)))
-	for _, v := range m.Voters {
-		b = binary.AppendUvarint(b, v)
+	for _, ids := range [][]uint64{m.Members.Voters, m.Members.Learners, m.Members.Outgoing, m.Members.LearnersNext} {
+		b = binary.AppendUvarint(b, uint64(len(ids)))
+		for _, id := range ids {
+			b = binary.AppendUvarint(b, id)
+		}
 	}
+	b = binary.AppendUvarint(b, m.Ensemble)
+	b = append(b, flag(m.Members.AutoLeave), flag(m.Installed))
 	w.buf = append(w.buf, magic[:]...)
 	w.buf = binary.BigEndian.AppendUint32(w.buf, uint32(len(b)))
 	w.buf = binary.BigEndian.AppendUint32(w.buf, crc32.Checksum(b, table))
 	w.buf = append(w.buf, b...)
+}
+
+func flag(on bool) byte {
+	if on {
+		return 1
+	}
+	return 0
 }
 
 func (w *writer) chunk(next func([]byte) ([]byte, bool)) (more bool) {
@@ -238,42 +262,68 @@ func (r *reader) head() (m Meta, err error) {
 		r.at = 0
 		return m, r.corrupt("it does not begin like a keeper's snapshot")
 	}
-	if b[7] != magic[7] {
-		return m, fmt.Errorf("snapshot %s has format version %d, this program reads %d; use the program that wrote it",
-			r.name, b[7], magic[7])
+	version := b[7]
+	if version < 1 || version > magic[7] {
+		return m, fmt.Errorf("snapshot %s has format version %d, this program reads 1 to %d; use the program that wrote it",
+			r.name, version, magic[7])
 	}
 	crc := binary.BigEndian.Uint32(b[12:])
 	if b, err = r.take(int64(binary.BigEndian.Uint32(b[8:])), "the header"); err != nil {
 		return m, err
 	}
-	if crc32.Checksum(b, table) != crc || !m.decode(b) {
+	if crc32.Checksum(b, table) != crc || !m.decode(b, version) {
 		return m, r.corrupt("the header does not check")
 	}
 	return m, nil
 }
 
-func (m *Meta) decode(b []byte) bool {
-	bad := false
-	next := func() uint64 {
-		v, n := binary.Uvarint(b)
-		if n <= 0 {
-			bad = true
-			return 0
-		}
-		b = b[n:]
-		return v
+// decode reads the meta data; version 1 knew voters only.
+func (m *Meta) decode(b []byte, version byte) bool {
+	d := metaReader{b: b}
+	m.DirID, m.Index, m.Term = d.uvarint(), d.uvarint(), d.uvarint()
+	m.Zxid = d.varint()
+	m.Members.Voters = d.ids()
+	if version == 1 {
+		return !d.bad && len(d.b) == 0
 	}
-	m.DirID, m.Index, m.Term = next(), next(), next()
-	zxid, n := binary.Varint(b)
-	if bad || n <= 0 {
-		return false
+	m.Members.Learners, m.Members.Outgoing, m.Members.LearnersNext = d.ids(), d.ids(), d.ids()
+	m.Ensemble = d.uvarint()
+	m.Members.AutoLeave, m.Installed = d.uvarint() == 1, d.uvarint() == 1
+	return !d.bad && len(d.b) == 0
+}
+
+// metaReader takes varints off; bad sticks.
+type metaReader struct {
+	b   []byte
+	bad bool
+}
+
+func (d *metaReader) uvarint() uint64 {
+	v, n := binary.Uvarint(d.b)
+	if n <= 0 {
+		d.bad, d.b = true, nil
+		return 0
 	}
-	b = b[n:]
-	m.Zxid = zxid
-	for left := next(); left > 0 && !bad; left-- {
-		m.Voters = append(m.Voters, next())
+	d.b = d.b[n:]
+	return v
+}
+
+func (d *metaReader) varint() int64 {
+	v, n := binary.Varint(d.b)
+	if n <= 0 {
+		d.bad, d.b = true, nil
+		return 0
 	}
-	return !bad && len(b) == 0
+	d.b = d.b[n:]
+	return v
+}
+
+func (d *metaReader) ids() []uint64 {
+	var out []uint64
+	for left := d.uvarint(); left > 0 && !d.bad; left-- {
+		out = append(out, d.uvarint())
+	}
+	return out
 }
 
 func (r *reader) chunk(load func([]byte) error) (more bool, err error) {

@@ -25,7 +25,7 @@ func disk(t testing.TB) *memfs.FS {
 	return f
 }
 
-var meta = Meta{DirID: 5, Index: 300, Term: 4, Zxid: 7<<32 | 9, Voters: []uint64{1, 2, 3}}
+var meta = Meta{DirID: 5, Index: 300, Term: 4, Zxid: 7<<32 | 9, Members: Members{Voters: []uint64{1, 2, 3}, Learners: []uint64{4}}, Ensemble: 77}
 
 func chunks(n int) [][]byte {
 	var all [][]byte

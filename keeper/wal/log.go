@@ -1,6 +1,7 @@
 package wal
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -24,6 +25,9 @@ type Options struct {
 	// Durable is up to where the log is known to have been durable, the zero
 	// value when nothing is: a log that is shorter was cut by somebody.
 	Durable End
+	// Behind allows the log to end before the snapshot, which another member sent: it
+	// is then begun anew behind it.
+	Behind bool
 }
 
 // End is a place in a log.
@@ -68,7 +72,8 @@ func (l *Log) Append(entries []Entry, state *State) error {
 	if len(entries) == 0 && state == nil {
 		return nil
 	}
-	if l.size >= l.opts.SegmentBytes && len(entries) > 0 {
+	// Entries may have replaced others: names of segments still go up.
+	if l.size >= l.opts.SegmentBytes && len(entries) > 0 && entries[0].Index > l.segments[len(l.segments)-1].first {
 		if err := l.roll(entries[0].Index); err != nil {
 			return l.fail("begin a segment of", err)
 		}
@@ -115,6 +120,21 @@ func (l *Log) roll(first uint64) error {
 		return err
 	}
 	return l.begin(first)
+}
+
+// Reset begins the log anew behind an index, up to which a snapshot of another
+// member holds everything; state is taken over when it is not nil. Segments of what
+// was before go with the next Purge.
+func (l *Log) Reset(after uint64, state *State) error {
+	if l.err != nil {
+		return l.err
+	}
+	l.last = after
+	if state != nil {
+		l.state = *state
+	}
+	b := appendRecord(l.buf[:0], kindReset, l.synced, binary.AppendUvarint(nil, after))
+	return l.write(appendRecord(b, kindState, l.synced, appendState(nil, l.state)))
 }
 
 // begin makes a segment whose header is durable before anything follows it.

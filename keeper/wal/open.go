@@ -26,6 +26,7 @@ type Contents struct {
 	CutFile string
 
 	last uint64 // index of the last entry, also when it is in the snapshot
+	lost bool   // entries between the snapshot and these are not in the log
 }
 
 // ErrMissing says that segments are missing which must be there.
@@ -71,11 +72,26 @@ func Open(fsys env.FS, dir string, opts Options, after uint64) (*Log, Contents, 
 			return nil, c, err
 		}
 	}
+	l.state = c.State
+	if c.lost {
+		return nil, c, fmt.Errorf("%s begins behind a snapshot that another member sent, the newest that can be used ends with %d: %w",
+			dir, after, ErrMissing)
+	}
+	if c.last < after && l.opts.Behind {
+		return l.restart(after, c)
+	}
 	if c.last < after {
 		return nil, c, fmt.Errorf("%s ends with entry %d, the newest snapshot ends with %d: %w", dir, c.last, after, ErrMissing)
 	}
-	l.state = c.State
 	return l, c, l.reopen()
+}
+
+// restart does what Reset was going to do when the process ended.
+func (l *Log) restart(after uint64, c Contents) (*Log, Contents, error) {
+	if err := l.reopen(); err != nil {
+		return nil, c, err
+	}
+	return l, Contents{State: c.State, last: after}, l.Reset(after, nil)
 }
 
 // checkNewest misses the newest segment by name, where that is known.
@@ -225,6 +241,13 @@ func (c *Contents) take(r record, after uint64) (fault string) {
 			return ""
 		}
 		return c.add(e, after)
+	case kindReset:
+		index, n := binary.Uvarint(r.payload)
+		if n != len(r.payload) {
+			return "a reset record is malformed"
+		}
+		c.last, c.Entries = index, nil
+		c.lost = index > after // is there no snapshot that ends there?
 	}
 	return ""
 }

@@ -11,6 +11,7 @@ const (
 	kindEntry = 1 // one raft entry
 	kindState = 2 // raft's hard state
 	kindClose = 3 // the log was closed in order; everything before is durable
+	kindReset = 4 // the log begins anew behind an index, up to which there is a snapshot
 )
 
 const (
