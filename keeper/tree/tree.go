@@ -54,19 +54,39 @@ type Session struct {
 	Member uint64
 }
 
+// presets are the nodes below the root that every tree starts with.
+var presets = []struct {
+	path     string
+	acl      func() []zk.ACL
+	aversion int32
+}{
+	{zookeeperPath, zk.OpenACL, 0},
+	{quotaPath, zk.OpenACL, 0},
+	{configPath, zk.ReadACL, -1},
+}
+
 // New returns a tree with the nodes that ZooKeeper presets.
 func New(opts Options) *Tree {
 	t := newTree(opts)
-	open := zk.OpenACL()
-	_, root := t.s.insert(0, "", []byte{}, t.acls.hold(open))
+	_, root := t.s.insert(0, "", []byte{}, t.acls.hold(zk.OpenACL()))
 	t.s.needExtra(root)
-	for _, path := range []string{zookeeperPath, quotaPath} {
-		t.preset(path, open)
-	}
-	config := t.preset(configPath, zk.ReadACL())
-	t.s.needExtra(config).aversion = -1
-	t.pathBytes = int64(len("/") + len(zookeeperPath) + len(quotaPath) + len(configPath))
+	t.pathBytes = int64(len("/"))
+	t.addPresets()
 	return t
+}
+
+// addPresets adds those that are missing.
+func (t *Tree) addPresets() {
+	for _, p := range presets {
+		if t.find(p.path) != 0 {
+			continue
+		}
+		nd := t.preset(p.path, p.acl())
+		if p.aversion != 0 {
+			t.s.needExtra(nd).aversion = p.aversion
+		}
+		t.pathBytes += int64(len(p.path))
+	}
 }
 
 func newTree(opts Options) *Tree {
