@@ -19,20 +19,46 @@ import (
 const (
 	metaName = "keeper.meta"
 	lockName = "keeper.lock"
+	myidName = "myid" // the administrator's
 	snapDir  = "snapshots"
 	logDir   = "log"
 )
 
-// metaVersion is the version of the directory's layout.
-const metaVersion = 1
+// metaVersion is the version of the directory's layout. Version 1 knew no raft and
+// no ensemble.
+const metaVersion = 2
 
 // directory is an opened and locked data directory.
 type directory struct {
 	snaps, logs string
-	id          uint64 // written into every file, to notice strangers
-	fresh       bool   // nothing was ever stored
 	locks       []io.Closer
+	identity
 }
+
+// identity is what keeper.meta says.
+type identity struct {
+	// id is written into every file, to notice strangers.
+	id uint64
+	// raft is who this directory is among the members; the lowest byte is the
+	// member's number. Another directory of the same member is somebody else: it
+	// does not know what this one promised. 0 while that is not decided.
+	raft uint64
+	// ensemble is the id of the ensemble, 0 before it exists.
+	ensemble uint64
+	state    dirState
+}
+
+// dirState says how far a directory has come.
+type dirState string
+
+const (
+	dirNew     dirState = "new"     // nothing was ever stored
+	dirDamaged dirState = "damaged" // what was stored is lost or was set aside
+	dirReady   dirState = "ready"   // there is a log
+)
+
+// fresh reports whether there is no log yet.
+func (id identity) fresh() bool { return id.state != dirReady }
 
 // openDirectory locks the directories and checks that they are a keeper's or
 // empty. It overwrites nothing that it does not know.
@@ -88,9 +114,9 @@ func (d *directory) mustBeEmpty(fsys env.FS, c Config) error {
 		}
 		for _, f := range files {
 			switch name := f.Name(); {
-			case name == lockName, name == "lost+found", f.IsDir() && (name == snapDir || name == logDir),
+			case name == lockName, name == "lost+found", name == myidName, f.IsDir() && (name == snapDir || name == logDir),
 				dir == c.DataDir && name == metaName+".tmp":
-			case name == "version-2" || name == "myid":
+			case name == "version-2":
 				return fmt.Errorf("%s holds Apache ZooKeeper's data (%s); give gregor a directory of its own", dir, name)
 			case dir == d.logs && strings.HasSuffix(name, ".log"), dir == c.DataDir && name == endName:
 				return fmt.Errorf("%s holds a keeper's log, but %s is missing; put it back or choose an empty directory",
@@ -113,8 +139,11 @@ func (d *directory) create(e env.Env, c Config) error {
 	}
 	var id [8]byte
 	e.Rand.Read(id[:])
-	d.id, d.fresh = binary.BigEndian.Uint64(id[:]), true
-	return d.writeMeta(e.FS, c, "new")
+	d.id, d.state = binary.BigEndian.Uint64(id[:]), dirNew
+	if len(c.Servers) == 0 {
+		d.raft, d.ensemble = c.Member, d.id
+	}
+	return d.writeMeta(e.FS, c)
 }
 
 // begin creates the log of a fresh directory. From then on a missing log is an
@@ -127,15 +156,21 @@ func (d *directory) begin(e env.Env, c Config, opts wal.Options) (*wal.Log, erro
 	if err != nil {
 		return nil, err
 	}
-	if err := d.writeMeta(e.FS, c, "ready"); err != nil {
+	d.state = dirReady
+	if err := d.writeMeta(e.FS, c); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
 	return l, nil
 }
 
-func (d *directory) writeMeta(fsys env.FS, c Config, state string) error {
+const (
+	metaForm  = "version=%d\nid=%016x\nmember=%d\nraft=%016x\nensemble=%016x\nstate=%s\n"
+	metaForm1 = "version=%d\nid=%016x\nmember=%d\nstate=%s\n"
+)
+
+func (d *directory) writeMeta(fsys env.FS, c Config) error {
 	name := filepath.Join(c.DataDir, metaName)
-	text := fmt.Sprintf("version=%d\nid=%016x\nmember=%d\nstate=%s\n", metaVersion, d.id, c.Member, state)
+	text := fmt.Sprintf(metaForm, metaVersion, d.id, c.Member, d.raft, d.ensemble, d.state)
 	f, err := fsys.Open(name+".tmp", os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o644)
 	if err != nil {
 		return fmt.Errorf("cannot write %s: %w", name, err)
@@ -159,16 +194,21 @@ func (d *directory) writeMeta(fsys env.FS, c Config, state string) error {
 func (d *directory) parse(name, text string, member uint64) error {
 	var version int
 	var of uint64
-	var state string
-	n, err := fmt.Sscanf(text, "version=%d\nid=%016x\nmember=%d\nstate=%s\n", &version, &d.id, &of, &state)
+	if n, _ := fmt.Sscanf(text, "version=%d\n", &version); n == 1 && (version < 1 || version > metaVersion) {
+		return fmt.Errorf("%s says version %d, this program reads 1 to %d; use the program that wrote it", name, version, metaVersion)
+	}
+	var err error
+	if version == 1 {
+		_, err = fmt.Sscanf(text, metaForm1, &version, &d.id, &of, &d.state)
+		d.raft, d.ensemble = of, d.id
+	} else {
+		_, err = fmt.Sscanf(text, metaForm, &version, &d.id, &of, &d.raft, &d.ensemble, &d.state)
+	}
 	switch {
-	case n >= 1 && version != metaVersion:
-		return fmt.Errorf("%s says version %d, this program reads %d; use the program that wrote it", name, version, metaVersion)
-	case err != nil || state != "new" && state != "ready":
+	case err != nil || d.state != dirNew && d.state != dirDamaged && d.state != dirReady:
 		return fmt.Errorf("%s is damaged; restore it from a backup of this directory", name)
 	case of != member:
 		return fmt.Errorf("%s says member %d, the configuration says %d; correct myid or the directory", name, of, member)
 	}
-	d.fresh = state == "new"
 	return nil
 }

@@ -78,6 +78,9 @@ func explain(err error) error {
 // loadSnapshot fills the tree from the newest snapshot; a damaged one is passed
 // over for an older one, from which the log leads to the same state.
 func (k *Keeper) loadSnapshot() (snap.Meta, error) {
+	if err := snap.Sweep(k.env.FS, k.dir.snaps); err != nil {
+		return snap.Meta{}, err
+	}
 	found, err := snap.List(k.env.FS, k.dir.snaps)
 	if err != nil {
 		return snap.Meta{}, err

@@ -11,8 +11,8 @@ import (
 	"github.com/gregor-mq/gregor/internal/env"
 )
 
-// incoming is where a snapshot of another member is gathered; List deletes what is
-// left of one.
+// incoming is where a snapshot of another member is gathered; Sweep deletes what
+// is left of one.
 const incoming = "incoming.snap.tmp"
 
 // Open opens a snapshot to be sent to another member, and says how many bytes it

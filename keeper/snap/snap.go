@@ -165,8 +165,23 @@ func (w *writer) flush() {
 	w.buf = w.buf[:0]
 }
 
-// List returns the indexes of the snapshots there are, newest first, and
-// deletes what is left of unfinished ones.
+// Sweep deletes what is left of unfinished snapshots, before any is begun.
+func Sweep(fsys env.FS, dir string) error {
+	files, err := fsys.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("snapshots: %w", err)
+	}
+	for _, f := range files {
+		if name := f.Name(); strings.HasSuffix(name, ".snap.tmp") {
+			if err := fsys.Remove(filepath.Join(dir, name)); err != nil {
+				return fmt.Errorf("snapshots: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+// List returns the indexes of the snapshots there are, newest first.
 func List(fsys env.FS, dir string) ([]uint64, error) {
 	files, err := fsys.ReadDir(dir)
 	if err != nil {
@@ -175,12 +190,6 @@ func List(fsys env.FS, dir string) ([]uint64, error) {
 	var found []uint64
 	for _, f := range files {
 		name := f.Name()
-		if strings.HasSuffix(name, ".snap.tmp") {
-			if err := fsys.Remove(filepath.Join(dir, name)); err != nil {
-				return nil, fmt.Errorf("snapshots: %w", err)
-			}
-			continue
-		}
 		var index uint64
 		if n, err := fmt.Sscanf(name, "%016x.snap", &index); n == 1 && err == nil && name == fileName(index) {
 			found = append(found, index)

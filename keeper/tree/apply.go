@@ -23,6 +23,8 @@ func (t *Tree) Apply(x *Txn, res *Result) {
 		res.Err = x.Err
 	case OpAttach:
 		t.attach(x, res)
+	case OpConfig:
+		t.configure(x, res)
 	case OpEpoch, OpMark:
 	default:
 		t.applyOne(x, x, res)
@@ -37,6 +39,13 @@ func (t *Tree) attach(x *Txn, res *Result) {
 		s.Timeout = x.Timeout
 		t.sessions[x.Session] = s
 	}
+}
+
+// configure writes /zookeeper/config. Its version never changes.
+func (t *Tree) configure(x *Txn, res *Result) {
+	set := *x
+	set.Path, set.Version = configPath, -1
+	t.setData(x, &set, res)
 }
 
 // applyOne carries out op, which is x itself or a part of it.

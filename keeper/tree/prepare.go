@@ -303,6 +303,11 @@ func (p *Preparer) Attach(zxid, now, session int64, timeout int32) Txn {
 	return x
 }
 
+// Config names the members of an ensemble, as /zookeeper/config shows them.
+func (p *Preparer) Config(zxid, now int64, ensemble uint64, members string) Txn {
+	return Txn{Zxid: zxid, Time: now, Op: OpConfig, Data: []byte(members), Owner: int64(ensemble)}
+}
+
 // CloseSession ends a session and deletes its nodes, in one transaction.
 func (p *Preparer) CloseSession(zxid, now, session int64, cxid int32) Txn {
 	p.undo, p.aclRoom = p.undo[:0], maxAuthACL

@@ -12,6 +12,8 @@ const (
 	// OpAttach moves a session to a connection, or says with Err why not. It takes
 	// no zxid.
 	OpAttach zk.Op = -102
+	// OpConfig names the members of the ensemble, in Data, and its id, in Owner.
+	OpConfig zk.Op = -103
 )
 
 // Txn is one change that the members agree on: a request with everything

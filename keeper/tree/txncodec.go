@@ -55,6 +55,8 @@ func appendBody(dst []byte, x *Txn) []byte {
 	case zk.OpCreateSession:
 		dst = binary.AppendVarint(dst, int64(x.Timeout))
 		return binary.AppendVarint(dst, x.Owner)
+	case OpConfig:
+		return binary.AppendVarint(appendBytes(dst, x.Data), x.Owner)
 	case OpAttach:
 		dst = binary.AppendVarint(dst, int64(x.Err))
 		return binary.AppendVarint(dst, int64(x.Timeout))
@@ -233,6 +235,8 @@ func (r *reader) topBody(x *Txn) {
 		for i := range x.Paths {
 			x.Paths[i] = r.string()
 		}
+	case OpConfig:
+		x.Data, x.Owner = r.bytes(), r.varint()
 	case OpAttach:
 		x.Err, x.Timeout = zk.Err(r.int32()), r.int32()
 	case OpEpoch, OpMark:
