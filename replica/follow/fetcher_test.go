@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gregor-mq/gregor/config"
@@ -223,6 +225,67 @@ func TestBufferOfAnIdleFetcher(t *testing.T) {
 	if cap(h.buffer) > keepBuffer {
 		t.Errorf("an idle fetcher holds %d bytes", cap(h.buffer))
 	}
+}
+
+// slow is a Replica whose Append takes until it is let go; what else is asked of it
+// meanwhile is counted.
+type slow struct {
+	still
+	letGo   chan struct{}
+	busy    atomic.Bool
+	between atomic.Int32
+}
+
+// Position implements Replica.
+func (s *slow) Position() (Position, error) {
+	if s.busy.Load() {
+		s.between.Add(1)
+	}
+	return Position{Epoch: 1}, nil
+}
+
+// Append implements Replica.
+func (s *slow) Append(Fetched) (Position, error) {
+	s.busy.Store(true)
+	<-s.letGo
+	s.busy.Store(false)
+	return Position{Epoch: 1}, nil
+}
+
+// Partitions go to other fetchers in the same leader epoch, in which their Replicas
+// refuse nothing: so the former fetchers end before others begin.
+func TestResizeWaitsForWhoCopies(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &peer{answer: func(_ *wire.FetchRequest, resp *wire.FetchResponse) {
+			time.Sleep(time.Second) // virtual
+			reply(resp, 5, 10, 0)
+		}}
+		h, _ := byHand(t, p, 0)
+		set, r := h.set, &slow{letGo: make(chan struct{})}
+		set.Start(t.Context())
+		set.Follow([]Assignment{{Partition: Partition{"t", 0}, TopicID: wire.UUID{1}, Leader: 2, LeaderEpoch: 1, Replica: r}})
+		time.Sleep(2 * time.Second)
+		if !r.busy.Load() {
+			t.Fatal("nothing is copied")
+		}
+		resized := make(chan struct{})
+		go func() {
+			set.Resize(2)
+			close(resized)
+		}()
+		synctest.Wait()
+		select {
+		case <-resized:
+			t.Error("resized while a Replica was in use")
+		default:
+		}
+		if n := r.between.Load(); n > 0 {
+			t.Errorf("another fetcher called the Replica %d times meanwhile", n)
+		}
+		close(r.letGo)
+		<-resized
+		set.Stop()
+	})
 }
 
 // BenchmarkRound is the follower's part of one fetch of 10 busy partitions,

@@ -95,6 +95,7 @@ type local struct {
 	revoked bool
 	fail    error // of a call
 	failIn  int   // how many calls before that go well
+	half    bool  // of what comes next only the first record is good
 	calls   int
 }
 
@@ -144,6 +145,11 @@ func (l *local) Append(f Fetched) (Position, error) {
 			return Position{}, fmt.Errorf("record %d at %d", o, l.log.end())
 		}
 		l.log.epochs = append(l.log.epochs, int32(binary.BigEndian.Uint32(b[8:])))
+		if l.half {
+			l.half = false
+			l.journal.add("%s appends the first of them: %s", l.name, &l.log)
+			return Position{}, fmt.Errorf("bad bytes behind it: %w", ErrRetry)
+		}
 	}
 	l.log.high = max(l.log.high, min(f.HighWatermark, l.log.end()))
 	if f.LogStart > l.log.start {

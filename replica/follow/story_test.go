@@ -305,6 +305,8 @@ func (s *teller) fail() {
 		switch s.word(1) {
 		case "disk":
 			l.fail = errDisk
+		case "half":
+			l.half = true
 		case "retry":
 			l.fail = fmt.Errorf("bad bytes: %w", ErrRetry)
 		default:
