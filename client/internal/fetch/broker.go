@@ -32,7 +32,7 @@ func (f *Fetcher) serve(ctx context.Context, broker int32, l *loop) error {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			if quiet = (time.Time{}); t.held && !got {
+			if quiet = (time.Time{}); !got {
 				quiet = f.cfg.Env.Clock.Now().Add(f.cfg.MaxWait)
 			}
 			continue

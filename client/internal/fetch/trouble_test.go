@@ -59,6 +59,38 @@ func TestOffsetOutOfRangeLater(t *testing.T) {
 	})
 }
 
+// Until it is known where to go on, how far it came stays settled.
+func TestOffsetOutOfRangeAndNoOther(t *testing.T) {
+	inBubble(t, func(t *testing.T, h *hall) {
+		h.change("t-0", func(l *log) { l.findCode = kerr.OffsetNotAvailable.Code })
+		f := h.start(share("t-0", 9))
+		h.asks("0s broker 1 fetch t-0@9/1", "0s broker 1 list t-0@-2/1")
+		h.check("settled", settled(f), "t-0@9")
+		h.change("t-0", func(l *log) { l.findCode = 0 })
+		pass(200 * time.Millisecond)
+		h.check("settled", settled(f), "t-0@0")
+	})
+}
+
+// A broker is to answer by the time at which a partition has rested, to the
+// millisecond that requests can tell.
+func TestNoLongRequestBesideARest(t *testing.T) {
+	inBubble(t, func(t *testing.T, h *hall) {
+		h.change("t-0", func(l *log) { l.code = kerr.NotLeaderForPartition.Code })
+		f := h.start(share("t-0", 0), share("t-1", 0))
+		h.change("t-0", func(l *log) { l.code = 0 })
+		pass(100*time.Millisecond + 500*time.Microsecond)
+		h.write("t-1", h.plain(0, 0))
+		pass(0)
+		h.check("taken", take(f, 9), "t-1: 0")
+		h.questions()
+		pass(time.Second)
+		if q, _, _ := strings.Cut(h.questions(), "\n"); !strings.HasPrefix(q, "100ms broker 1 fetch t-0@0/1 t-1@1/1") {
+			t.Errorf("asked %s", q)
+		}
+	})
+}
+
 // Errors that another leader or time heals: the state is read again, the partition
 // asked for again after a while, and nobody is bothered.
 func TestErrorsThatHeal(t *testing.T) {
@@ -249,11 +281,22 @@ func TestOneRequestAtATime(t *testing.T) {
 		h.announce("t", 0, 2, 2) // broker 1 does not know yet, and waits for records
 		pass(499 * time.Millisecond)
 		h.asks()
-		h.change("t-0", func(l *log) { l.leader, l.epoch = 2, 2 })
-		synctest.Wait()
-		if q := h.questions(); !strings.Contains(q, "499ms broker 2 fetch t-0@0/2") && !strings.Contains(q, "broker 1 fetch t-1@0/1") {
-			t.Errorf("asked %s", q)
-		}
+		pass(time.Millisecond)
+		lines := strings.Split(h.questions(), "\n")
+		slices.Sort(lines)
+		h.check("asked", strings.Join(lines, "\n"), "1ms broker 1 fetch t-1@0/1\n1ms broker 2 fetch t-0@0/2")
+	})
+}
+
+// Each broker is asked for what it leads, and for offsets before records.
+func TestTwoLeaders(t *testing.T) {
+	inBubble(t, func(t *testing.T, h *hall) {
+		h.join(2)
+		h.lead("t", 1, 2, 5)
+		h.start(share("t-0", 0), share("t-1", 0), share("t-2", -1), share("u-0", -1))
+		lines := strings.Split(h.questions(), "\n")
+		slices.Sort(lines)
+		h.check("asked", strings.Join(lines, "\n"), "0s broker 1 fetch t-0@0/1 t-2@0/1 u-0@0/1\n0s broker 1 list t-2@-2/1 u-0@-2/1\n0s broker 2 fetch t-1@0/5")
 	})
 }
 

@@ -21,10 +21,8 @@ type turn struct {
 	requests []request
 	// unknown says that offsets are to be found, not records to be read.
 	unknown bool
-	// held says that other partitions of the broker have records to be taken.
-	held bool
 	// wait is how long the broker may wait for records: until it is to be asked for
-	// a partition that rests, and not at all when held.
+	// a partition that rests, and not at all while another has records to be taken.
 	wait time.Duration
 	// pause is how long to wait at most when there are no requests.
 	pause time.Duration
@@ -38,12 +36,13 @@ func (f *Fetcher) turn(c *picture.Cluster, broker int32, quiet time.Time) turn {
 	defer f.mu.Unlock()
 	now := f.cfg.Env.Clock.Now()
 	t := turn{wait: f.cfg.MaxWait, pause: longBackoff}
+	held := false
 	for _, p := range f.mu.parts {
 		if b := c.Leader(p.Topic, p.Partition); b == nil || b.ID != broker || p.busy {
 			continue
 		}
 		if len(p.records) > 0 {
-			t.held, t.wait = true, 0
+			held, t.wait = true, 0
 			continue
 		}
 		if rest := p.retry.Sub(now); rest > 0 {
@@ -58,7 +57,7 @@ func (f *Fetcher) turn(c *picture.Cluster, broker int32, quiet time.Time) turn {
 			t.requests = append(t.requests, r)
 		}
 	}
-	if rest := quiet.Sub(now); t.held && rest > 0 {
+	if rest := quiet.Sub(now); held && rest > 0 {
 		t.requests, t.pause = nil, min(t.pause, rest)
 	}
 	for _, r := range t.requests {
