@@ -160,6 +160,19 @@ func TestASlowTakerHoldsUpNobody(t *testing.T) {
 	})
 }
 
+// An answer without records before does not put off what others have now.
+func TestOthersAreAskedForAtOnce(t *testing.T) {
+	inBubble(t, func(t *testing.T, h *hall) {
+		f := h.start(share("t-0", 0), share("t-1", 0))
+		pass(550 * time.Millisecond)
+		h.asks("0s broker 1 fetch t-0@0/1 t-1@0/1", "500ms broker 1 fetch t-0@0/1 t-1@0/1")
+		h.write("t-0", h.plain(0, 0))
+		pass(0)
+		h.asks("0s broker 1 fetch t-1@0/1")
+		h.check("taken", take(f, 1), "t-0: 0")
+	})
+}
+
 // The bounds go to the broker; what is larger than they allow comes alone.
 func TestBounds(t *testing.T) {
 	inBubble(t, func(t *testing.T, h *hall) {
