@@ -48,13 +48,13 @@ const (
 	busyShare = 3
 	// readBuffer takes many small messages with one read.
 	readBuffer = 64 << 10
-	// firstGrowth is how much a length that is only promised gets at first.
-	firstGrowth = 64 << 10
+	// firstGrowth is how many bytes a length that is only promised gets at first,
+	// and growth how many times what has come it gets then: little copying, and
+	// little for nothing.
+	firstGrowth, growth = 64 << 10, 4
 	// sendStep is how much is written under one deadline: a slow member is not
 	// taken for one that takes nothing.
 	sendStep = 1 << 20
-	// keptBuffer is the largest send buffer that is used again.
-	keptBuffer = 1 << 20
 	// chunkSize is how much of a file goes under one CRC.
 	chunkSize = 64 << 10
 )

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/gregor-mq/gregor/internal/env"
@@ -80,6 +81,23 @@ func (c *conn) Write(b []byte) (int, error) {
 	return n, c.why(err)
 }
 
+// writeAll writes buffers, at best in one call of the system, and large ones
+// step by step.
+func (c *conn) writeAll(bufs [][]byte) error {
+	if len(bufs) == 1 {
+		for step := range slices.Chunk(bufs[0], sendStep) {
+			if _, err := c.Write(step); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	_ = c.nc.SetWriteDeadline(c.clock.Now().Add(c.patience))
+	rest := net.Buffers(slices.Clone(bufs)) // WriteTo eats it
+	_, err := rest.WriteTo(c.nc)
+	return c.why(err)
+}
+
 // why returns what stands behind an error of the network.
 func (c *conn) why(err error) error {
 	switch {
@@ -99,9 +117,13 @@ func (c *conn) say(kind wordKind, body []byte) error {
 	return err
 }
 
-// refuse tells the other side why this one does not talk with it; it learns it
-// or not.
-func (c *conn) refuse(reason error) { _ = c.say(wordRefusal, []byte(cut(reason.Error()))) }
+// refuse tells the other side why this one does not talk with it, unless the
+// connection is over; it learns it or not.
+func (c *conn) refuse(reason error) {
+	if c.ctx.Err() == nil {
+		_ = c.say(wordRefusal, []byte(cut(reason.Error())))
+	}
+}
 
 // expect reads a word of one of the kinds.
 func (c *conn) expect(kinds ...wordKind) (word, error) {

@@ -41,6 +41,9 @@ func (p *Peers) sendFile(ctx context.Context, number uint64, header []byte, size
 	case size < 0:
 		return errors.New("its size is negative")
 	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	both, cancel := context.WithCancelCause(m.ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(ctx, func() { cancel(context.Cause(ctx)) })()

@@ -10,9 +10,17 @@ import (
 // frameHead is a frame without its payload: length, CRC, kind.
 const frameHead = 4 + 4 + 1
 
+// kindCRC is the CRC of each kind alone.
+var kindCRC = func() (crcs [256]uint32) {
+	for kind := range crcs {
+		crcs[kind] = crc32.Checksum([]byte{byte(kind)}, castagnoli)
+	}
+	return crcs
+}()
+
 // frameCRC covers the kind and the payload.
 func frameCRC(kind byte, payload []byte) uint32 {
-	return crc32.Update(crc32.Checksum([]byte{kind}, castagnoli), castagnoli, payload)
+	return crc32.Update(kindCRC[kind], castagnoli, payload)
 }
 
 // appendFrame adds a frame whose CRC is known.

@@ -73,7 +73,7 @@ func (p *Peers) serve(raw net.Conn) {
 	h, kind, err := p.admit(c, raw)
 	p.strangers.Add(-1)
 	if err != nil {
-		p.turnedAway(raw.RemoteAddr(), h, c.over(err))
+		p.turnedAway(raw.RemoteAddr(), h, err)
 		return
 	}
 	if kind == wordFileHello {
@@ -83,19 +83,28 @@ func (p *Peers) serve(raw net.Conn) {
 	p.log.Info("member has connected", "member", h.Member, "remote", raw.RemoteAddr())
 	err = c.over(p.receive(c, h))
 	p.log.Info("lost the connection of member", "member", h.Member, "remote", raw.RemoteAddr(), "reason", err)
-	if m := (*p.members.Load())[h.Member]; m != nil && errors.Is(err, ErrSilent) {
-		// What waits for it lies in the system, which tries ever more rarely; a new
+	if errors.Is(err, ErrSilent) {
+		// What was sent to it lies in the system, which tries ever more rarely; a new
 		// connection is there sooner once it can be reached again.
-		m.end(err)
+		p.endIf(h.Member, err, func(boot uint64) bool { return boot == h.Boot })
 	}
 	p.h.Lost(h.Member, h, err)
 }
 
-// end ends the connection to a member, which is dialed again.
-func (m *member) end(err error) {
+// endIf ends the connection to a member, which is then dialed anew, if it leads
+// to a certain process. It returns the member if there is no such connection now.
+func (p *Peers) endIf(number uint64, err error, wrong func(boot uint64) bool) *member {
+	m := (*p.members.Load())[number]
+	if m == nil {
+		return nil
+	}
 	if o := m.out.Load(); o != nil {
+		if !wrong(o.hello.Boot) {
+			return nil
+		}
 		o.conn.cancel(err)
 	}
+	return m
 }
 
 // admit hears who it is, and says so too if the owner wants to talk.
@@ -178,13 +187,7 @@ func (p *Peers) receive(c *conn, h Hello) error {
 // isThere has a member dialed at once that has just dialed this one. A
 // connection to an earlier process of it leads nowhere.
 func (p *Peers) isThere(h Hello) {
-	m := (*p.members.Load())[h.Member]
-	if m == nil {
-		return
+	if m := p.endIf(h.Member, ErrRestarted, func(boot uint64) bool { return boot != h.Boot }); m != nil {
+		run.Hint(m.redial)
 	}
-	if o := m.out.Load(); o != nil && o.hello.Boot == h.Boot {
-		return
-	}
-	m.end(ErrRestarted)
-	run.Hint(m.redial)
 }

@@ -3,8 +3,6 @@ package peer
 import (
 	"context"
 	"fmt"
-	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -96,7 +94,7 @@ func (m *member) connect() (up time.Duration, err error) {
 		return 0, c.over(err)
 	}
 	c.settled()
-	o := &outgoing{conn: c, hello: hello, wake: make(chan struct{}, 1)}
+	o := &outgoing{conn: c, hello: hello, queue: newQueue()}
 	began := m.p.env.Clock.Now()
 	m.p.log.Info("connected to member", "member", m.number, "address", m.address)
 	m.out.Store(o)
@@ -116,7 +114,8 @@ func (m *member) open(ctx context.Context, kind wordKind) (*conn, Hello, error) 
 	c := m.p.newConn(ctx)
 	h, err := m.greet(c, kind)
 	if err != nil {
-		return nil, h, c.over(err)
+		_ = c.over(err) // that it took too long to tell the other side is no news
+		return nil, h, err
 	}
 	return c, h, nil
 }
@@ -168,62 +167,42 @@ func (p *Peers) greeting(to uint64) (Hello, error) {
 type outgoing struct {
 	conn  *conn
 	hello Hello
-	wake  chan struct{} // a hint that something waits
-	mu    struct {
-		sync.Mutex
-		waiting []byte // frames
-		spare   []byte // the other buffer
-		flying  int    // bytes being written
-		full    bool   // nothing more is taken
-	}
+	queue queue
 }
 
 func (o *outgoing) send(kind byte, payload []byte, cfg *Config) bool {
-	fits := len(payload) <= cfg.MaxFrame
-	var crc uint32
-	if fits {
-		crc = frameCRC(kind, payload)
+	waits, ok := 0, false
+	if len(payload) <= cfg.MaxFrame {
+		waits, ok = o.queue.put(kind, payload, cfg.QueueBytes)
+	} else {
+		o.queue.refuse()
 	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.mu.full {
-		return false
+	if !ok {
+		// It is the first reason that counts.
+		o.conn.cancel(fmt.Errorf("%w: %d bytes, and another %d", ErrOverflow, waits, len(payload)))
 	}
-	before := len(o.mu.waiting) + o.mu.flying
-	if !fits || before > 0 && before+frameHead+len(payload) > cfg.QueueBytes {
-		o.mu.full = true
-		o.conn.cancel(fmt.Errorf("%w: %d bytes, and another %d", ErrOverflow, before, len(payload)))
-		return false
-	}
-	o.mu.waiting = appendFrame(o.mu.waiting, kind, payload, crc)
-	run.Hint(o.wake)
-	return true
+	return ok
 }
 
 // write sends whatever waits, in one go, until the connection ends.
 func (o *outgoing) write(ctx context.Context) {
 	for {
 		select {
-		case <-o.wake:
+		case <-o.queue.ready:
 		case <-ctx.Done():
 			return
 		}
-		o.mu.Lock()
-		buf := o.mu.waiting
-		o.mu.waiting, o.mu.spare, o.mu.flying = o.mu.spare, nil, len(buf)
-		o.mu.Unlock()
-		for step := range slices.Chunk(buf, sendStep) {
-			if _, err := o.conn.Write(step); err != nil {
+		for {
+			bufs := o.queue.take()
+			if len(bufs) == 0 {
+				break
+			}
+			if err := o.conn.writeAll(bufs); err != nil {
 				o.conn.cancel(fmt.Errorf("write: %w", err))
 				return
 			}
+			o.queue.written(bufs)
 		}
-		o.mu.Lock()
-		o.mu.flying = 0
-		if cap(buf) <= keptBuffer {
-			o.mu.spare = buf[:0]
-		}
-		o.mu.Unlock()
 	}
 }
 

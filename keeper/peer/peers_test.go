@@ -1,10 +1,21 @@
 package peer
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"strings"
+	"sync/atomic"
+	"syscall"
 	"testing"
+	"testing/synctest"
 
 	"github.com/gregor-mq/gregor/internal/env"
+	"github.com/gregor-mq/gregor/internal/env/memnet"
 )
 
 func TestMessagesArriveInOrder(t *testing.T) {
@@ -31,4 +42,107 @@ func TestMessagesArriveInOrder(t *testing.T) {
 		want(t, a.o.await("down"), "down 2: stopped")
 		want(t, b.o.await("lost"), "lost 1 boot 10: gone")
 	})
+}
+
+func TestPortIsTaken(t *testing.T) {
+	e := memory(memnet.New())
+	begin(t, e, Config{}, person(1, 10))
+	_, err := New(Config{Listen: address(1)}, e, person(1, 11), slog.New(slog.DiscardHandler))
+	if !errors.Is(err, syscall.EADDRINUSE) {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestConfigIsChecked(t *testing.T) {
+	for _, c := range []Config{
+		{}, {Listen: "x", MaxFrame: -1}, {Listen: "x", MaxFrame: 1 << 31}, {Listen: "x", QueueBytes: -1},
+		{Listen: "x", IdleTimeout: -1}, {Listen: "x", HelloTimeout: -1},
+	} {
+		if _, err := New(c, env.Env{}, person(1, 10), slog.New(slog.DiscardHandler)); err == nil {
+			t.Errorf("%+v is taken", c)
+		}
+	}
+}
+
+// TestStop waits for an owner that blocks, as long as it is allowed to.
+func TestStop(t *testing.T) {
+	each(t, func(t *testing.T, e env.Env, cfg Config) {
+		o := person(1, 10)
+		in, on := make(chan struct{}), make(chan struct{})
+		o.block = func([]byte) { in <- struct{}{}; <-on }
+		a := begin(t, e, cfg, o)
+		enter(t, e, a, second(20)).put(frame('m', "one"))
+		<-in
+		ctx, cancel := context.WithCancelCause(t.Context())
+		cancel(errors.New("long enough"))
+		if err := a.Stop(ctx); err == nil || !strings.Contains(err.Error(), "long enough") {
+			t.Errorf("stopped: %v", err)
+		}
+		a.SetMembers(map[uint64]string{2: "127.0.0.1:1"}) // too late
+		close(on)
+		a.stop()
+		want(t, o.seen(), "from 2 boot 20: m one", "lost 2 boot 20: stopped")
+		if _, err := e.Net.Dial(t.Context(), "tcp", a.Addr().String()); err == nil {
+			t.Error("it still listens")
+		}
+	})
+}
+
+// TestTooManyOpenFiles: what the system refuses for a while is no end.
+func TestTooManyOpenFiles(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := memory(memnet.New())
+		e.Net = &short{Net: e.Net}
+		a := begin(t, e, Config{}, person(1, 10))
+		enter(t, e, a, second(20)).put(frame('m', "one"))
+		want(t, a.o.await("from"), "from 2 boot 20: m one")
+	})
+}
+
+// short is a network whose listeners fail some times before they accept.
+type short struct {
+	env.Net
+	net.Listener
+	failed atomic.Int32
+}
+
+func (s *short) Listen(ctx context.Context, network, address string) (net.Listener, error) {
+	l, err := s.Net.Listen(ctx, network, address)
+	s.Listener = l
+	return s, err
+}
+
+func (s *short) Accept() (net.Conn, error) {
+	if s.failed.Add(1) < 4 {
+		return nil, &net.OpError{Op: "accept", Err: syscall.EMFILE}
+	}
+	return s.Listener.Accept()
+}
+
+// TestGreetingIsBounded: what no member would take is not sent.
+func TestGreetingIsBounded(t *testing.T) {
+	each(t, func(t *testing.T, e env.Env, cfg Config) {
+		o := person(1, 10)
+		o.logs, o.hello.Greeting = true, make([]byte, maxGreeting+1)
+		a, b := begin(t, e, cfg, o), begin(t, e, cfg, person(2, 20))
+		a.SetMembers(map[uint64]string{2: b.Addr().String()})
+		want(t, o.await("log"), `log: "a greeting of 65537 bytes, limit 65536"`)
+	})
+}
+
+func TestGone(t *testing.T) {
+	f := func(err error, want bool) {
+		t.Helper()
+		if Gone(err) != want || Gone(fmt.Errorf("read: %w", err)) != want {
+			t.Errorf("Gone(%v) = %v", err, !want)
+		}
+	}
+	f(io.EOF, true)
+	f(io.ErrUnexpectedEOF, true)
+	f(&net.OpError{Op: "read", Err: os.NewSyscallError("read", syscall.ECONNRESET)}, true)
+	f(&net.OpError{Op: "write", Err: os.NewSyscallError("write", syscall.EPIPE)}, true)
+	f(&net.OpError{Op: "read", Err: os.NewSyscallError("read", syscall.ETIMEDOUT)}, false)
+	f(ErrSilent, false)
+	f(ErrReplaced, false)
+	f(&ProtocolError{Reason: "x"}, false)
 }

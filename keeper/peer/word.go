@@ -125,7 +125,7 @@ func readGrowing(r io.Reader, size int) ([]byte, error) {
 		if err != nil || have == size {
 			return b[:have], err
 		}
-		grown := make([]byte, min(size, 2*len(b)))
+		grown := make([]byte, min(size, growth*len(b)))
 		copy(grown, b)
 		b = grown
 	}

@@ -26,6 +26,7 @@ type owner struct {
 	block  func(payload []byte)             // in Receive
 	file   func(ctx context.Context, header []byte, size int64, r io.Reader) error
 	told   chan struct{} // a hint that there is another line
+	logs   bool          // write down the reasons in the log too
 
 	mu    sync.Mutex
 	lines []string
@@ -39,6 +40,14 @@ func (o *owner) write(format string, args ...any) {
 	case o.told <- struct{}{}:
 	default:
 	}
+}
+
+// Write takes a line of the log.
+func (o *owner) Write(b []byte) (int, error) {
+	if _, reason, ok := strings.Cut(string(b), "reason="); ok && o.logs {
+		o.write("log: %s", strings.TrimSpace(reason))
+	}
+	return len(b), nil
 }
 
 // seen returns all lines, and forgets them.
@@ -79,8 +88,10 @@ func kindOf(err error) string {
 	switch {
 	case Gone(err):
 		return "gone"
-	case errors.As(err, &refused), errors.As(err, &protocol):
-		return err.Error()
+	case errors.As(err, &refused):
+		return refused.Error()
+	case errors.As(err, &protocol):
+		return protocol.Error()
 	}
 	for _, known := range []error{ErrSilent, ErrReplaced, ErrRestarted, ErrOverflow, ErrMoved, ErrRemoved, ErrStopped} {
 		if errors.Is(err, known) {
@@ -144,11 +155,17 @@ func address(number uint64) string { return fmt.Sprintf("127.0.0.1:%d", 3000+num
 // begin starts a member; with no Listen it listens at its own address.
 func begin(t testing.TB, e env.Env, cfg Config, o *owner) *node {
 	t.Helper()
+	return beginAs(t, e, cfg, o, o)
+}
+
+// beginAs starts a member whose Handler does something else than its owner.
+func beginAs(t testing.TB, e env.Env, cfg Config, o *owner, h Handler) *node {
+	t.Helper()
 	o.t, o.told = t, make(chan struct{}, 1)
 	if cfg.Listen == "" {
 		cfg.Listen = address(o.hello.Member)
 	}
-	p, err := New(cfg, e, o, slog.New(slog.DiscardHandler))
+	p, err := New(cfg, e, h, slog.New(slog.NewTextHandler(o, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,6 +194,13 @@ func pair(t testing.TB, e env.Env, cfg Config) (a, b *node) {
 	b.SetMembers(map[uint64]string{1: a.Addr().String()})
 	a.o.await("up 2")
 	b.o.await("up 1")
+	for _, sent := range []bool{a.Send(2, 'm', nil), b.Send(1, 'm', nil)} {
+		if !sent {
+			t.Fatal("up and not up")
+		}
+	}
+	a.o.await("from 2") // it knows that the other has accepted it
+	b.o.await("from 1")
 	return a, b
 }
 
@@ -211,4 +235,106 @@ func want(t *testing.T, got []string, want ...string) {
 	if !slices.Equal(got, want) {
 		t.Errorf("seen:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
+}
+
+// raw is one end of a connection whose bytes the test makes.
+type raw struct {
+	net.Conn
+	t testing.TB
+}
+
+// knock dials a member and says a hello.
+func knock(t testing.TB, e env.Env, to *node, kind wordKind, h Hello) raw {
+	t.Helper()
+	nc, err := e.Net.Dial(t.Context(), "tcp", to.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = nc.Close() })
+	r := raw{nc, t}
+	r.put(appendWord(nil, kind, appendHello(nil, h)))
+	return r
+}
+
+// enter knocks, is let in, and is ready to send messages.
+func enter(t testing.TB, e env.Env, to *node, h Hello) raw {
+	t.Helper()
+	r := knock(t, e, to, wordHello, h)
+	r.word(wordAnswer)
+	r.put(appendWord(nil, wordReady, nil))
+	return r
+}
+
+func (r raw) put(b []byte) {
+	r.t.Helper()
+	if _, err := r.Write(b); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// word reads a word of a kind.
+func (r raw) word(kind wordKind) word {
+	r.t.Helper()
+	w, err := readWord(r)
+	if err != nil || w.kind != kind {
+		r.t.Fatalf("a word of kind %d %q, %v; want kind %d", w.kind, w.body, err, kind)
+	}
+	return w
+}
+
+// ended waits until the other side has closed the connection.
+func (r raw) ended() {
+	r.t.Helper()
+	if n, err := io.Copy(io.Discard, r); n > 0 || err != nil && !Gone(err) {
+		r.t.Fatalf("%d bytes, then %v", n, err)
+	}
+}
+
+// hall is a listener whose connections the test answers.
+type hall struct {
+	net.Listener
+	t testing.TB
+}
+
+func open(t testing.TB, e env.Env) hall {
+	t.Helper()
+	l, err := e.Net.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	return hall{l, t}
+}
+
+// next takes the next connection and its hello.
+func (h hall) next(kind wordKind) (raw, Hello) {
+	h.t.Helper()
+	nc, err := h.Accept()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.t.Cleanup(func() { _ = nc.Close() })
+	r := raw{nc, h.t}
+	hello, err := decodeHello(r.word(kind).body)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return r, hello
+}
+
+// admit takes the next connection and lets it in.
+func (h hall) admit(kind wordKind, mine Hello) raw {
+	h.t.Helper()
+	r, hello := h.next(kind)
+	mine.To = hello.Member
+	r.put(appendWord(nil, wordAnswer, appendHello(nil, mine)))
+	if kind == wordHello {
+		r.word(wordReady)
+	}
+	return r
+}
+
+// frame is the bytes of a message.
+func frame(kind byte, payload string) []byte {
+	return appendFrame(nil, kind, []byte(payload), frameCRC(kind, []byte(payload)))
 }
