@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
+	"github.com/gregor-mq/gregor/keeper/ensemble"
 	"github.com/gregor-mq/gregor/zk"
 )
 
@@ -57,6 +59,9 @@ type Config struct {
 	ReapPerMinute int
 	// Member is this keeper's number in its ensemble, 1 to 254 (myid, 1).
 	Member uint64
+	// Servers are the members of the ensemble, this one included (server.N); none
+	// for a keeper that is alone.
+	Servers []ensemble.Server
 }
 
 // DefaultTickTime is ZooKeeper's tick when none is configured.
@@ -104,5 +109,11 @@ func (c Config) check() error {
 	rule(c.JuteMaxBuffer >= 1<<10 && c.JuteMaxBuffer <= sane, "jute.maxbuffer", c.JuteMaxBuffer, "must be 1024 to 1073741824")
 	rule(c.RequestMemory > 0, "largeRequestMaxBytes", c.RequestMemory, "must be above 0")
 	rule(c.Member >= 1 && c.Member <= maxMember, "myid", c.Member, "must be 1 to 254")
+	if c.inEnsemble() {
+		_, ok := c.self()
+		rule(ok, "myid", c.Member, "has no line server."+strconv.FormatUint(c.Member, 10))
+		_, err := ensemble.NewConfig(0, c.Servers)
+		errs = append(errs, err)
+	}
 	return errors.Join(errs...)
 }

@@ -140,7 +140,7 @@ func (d *directory) create(e env.Env, c Config) error {
 	var id [8]byte
 	e.Rand.Read(id[:])
 	d.id, d.state = binary.BigEndian.Uint64(id[:]), dirNew
-	if len(c.Servers) == 0 {
+	if !c.inEnsemble() {
 		d.raft, d.ensemble = c.Member, d.id
 	}
 	return d.writeMeta(e.FS, c)

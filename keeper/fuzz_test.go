@@ -44,7 +44,7 @@ func FuzzMarks(f *testing.F) {
 		if err := d.parse(metaName, string(src), 1); err != nil {
 			return
 		}
-		if err := d.writeMeta(disk, Config{DataDir: "/", Member: 1}, map[bool]string{true: "new", false: "ready"}[d.fresh]); err != nil {
+		if err := d.writeMeta(disk, Config{DataDir: "/", Member: 1}, );err != nil {
 			t.Fatal(err)
 		}
 		var again directory
@@ -52,7 +52,7 @@ func FuzzMarks(f *testing.F) {
 		if err == nil {
 			err = again.parse(metaName, string(text), 1)
 		}
-		if err != nil || again.id != d.id || again.fresh != d.fresh {
+		if err != nil || again.identity != d.identity {
 			t.Fatalf("%q became %q, %v", src, text, err)
 		}
 	})

@@ -328,9 +328,9 @@ func (l *loop) lead() {
 	}
 	l.ticked = k.elapsed()
 	l.reapAt = l.ticked + k.cfg.ReapInterval.Milliseconds()
-	born := &call{kind: callBorn}
-	l.waiting.push(born)
-	l.take(now, origin{k.cfg.Member, born.seq}, born)
+	for _, c := range l.waiting.calls { // no other leader took them
+		l.take(now, origin{k.cfg.Member, c.seq}, c)
+	}
 	l.propose()
 }
 

@@ -13,14 +13,26 @@ import (
 	"github.com/gregor-mq/gregor/keeper/wal"
 )
 
-// raftLog is what raft sees of the durable log: the entries that are not
-// applied yet. Only the loop uses it.
+// raftLog is what raft sees of the durable log: the entries that are not applied
+// yet, and in an ensemble some that are. Only the loop uses it.
 type raftLog struct {
 	state   wal.State
 	members snap.Members
 	offset  uint64 // index of the last entry that was let go, with its term
 	term    uint64
 	entries []*pb.Entry
+
+	// keep bounds the bytes of entries that stay although they are applied, for
+	// members that are behind; kept is how many there are. Beyond that a member is
+	// sent a snapshot.
+	keep, kept int64
+	applied    uint64
+	// pinned is the index of a snapshot on its way to a member, which will need
+	// what follows; 0 for none.
+	pinned uint64
+	// snap is the newest snapshot on disk, wanted a call for a newer one.
+	snap   snap.Meta
+	wanted bool
 }
 
 // InitialState implements raft.Storage.
@@ -84,10 +96,16 @@ func (l *raftLog) LastIndex() (uint64, error) { return l.lastIndex(), nil }
 // FirstIndex implements raft.Storage.
 func (l *raftLog) FirstIndex() (uint64, error) { return l.offset + 1, nil }
 
-// Snapshot implements raft.Storage. Nobody asks: without other members there is
-// nobody to send one to.
+// Snapshot implements raft.Storage. One from which the entries do not lead on is of
+// no use: the loop then makes another.
 func (l *raftLog) Snapshot() (*pb.Snapshot, error) {
-	return nil, raft.ErrSnapshotTemporarilyUnavailable
+	if l.snap.Index < l.offset || l.snap.Index == 0 {
+		l.wanted = true
+		return nil, raft.ErrSnapshotTemporarilyUnavailable
+	}
+	return &pb.Snapshot{Metadata: &pb.SnapshotMetadata{
+		ConfState: confState(l.snap.Members), Index: new(l.snap.Index), Term: new(l.snap.Term),
+	}}, nil
 }
 
 // append takes in entries that are durable now.
@@ -100,18 +118,40 @@ func (l *raftLog) append(entries []*pb.Entry) {
 	l.entries = append(l.entries[:at-l.offset-1], entries...)
 }
 
-// release lets entries go that are applied.
+// firstEntry is never given out: who needs it has nothing, not even the members at
+// that time, and is sent a snapshot.
+const firstEntry = 1
+
+// release notes what is applied, and lets entries go that nobody is expected to need.
 func (l *raftLog) release(upTo uint64) {
-	if upTo <= l.offset {
+	for l.applied = max(l.applied, l.offset); l.applied < upTo; l.applied++ {
+		l.kept += int64(len(l.entries[l.applied-l.offset].Data)) + entryMemory
+	}
+	n := uint64(0)
+	for ; l.offset+n < l.applied && (l.kept > l.keep || l.offset+n < firstEntry); n++ {
+		if l.pinned != 0 && l.offset+n >= l.pinned {
+			break
+		}
+		l.kept -= int64(len(l.entries[n].Data)) + entryMemory
+	}
+	if n == 0 {
 		return
 	}
-	n := upTo - l.offset
 	l.term = l.entries[n-1].GetTerm()
-	l.offset = upTo
+	l.offset += n
 	clear(l.entries[:n])
 	if l.entries = l.entries[n:]; len(l.entries) == 0 {
 		l.entries = nil
 	}
+}
+
+// entryMemory is about what an entry takes besides its data, in bytes.
+const entryMemory = 100
+
+// restore begins anew behind a snapshot.
+func (l *raftLog) restore(m snap.Meta) {
+	l.offset, l.term, l.applied, l.members, l.snap = m.Index, m.Term, m.Index, m.Members, m
+	l.entries, l.kept = nil, 0
 }
 
 // raftLogger passes what raft says on at level debug: its users hear of elections

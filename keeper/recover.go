@@ -16,47 +16,51 @@ import (
 
 // recover loads the newest snapshot that checks and opens the log behind it.
 func (k *Keeper) recover() (*loop, *logWriter, error) {
-	meta, err := k.loadSnapshot()
+	t, meta, err := k.loadSnapshot()
 	if err != nil {
 		return nil, nil, err
 	}
 	log, found, err := k.openLog(meta)
 	if err != nil {
-		k.state.tree.Close()
+		t.Close()
 		return nil, nil, err
 	}
 	end, err := openEnd(k.env.FS, k.cfg.DataDir, log.End(), k.log)
 	if err != nil {
-		k.state.tree.Close()
+		t.Close()
 		return nil, nil, errors.Join(err, log.Close())
 	}
 	if found.Cut > 0 {
 		k.log.Warn("the log ended within a write that was never acknowledged; it was cut off",
 			"file", found.CutFile, "bytes", found.Cut)
 	}
+	k.state.Lock()
+	k.state.tree = t
+	k.state.Unlock()
 	l, err := k.newLoop(meta, found)
 	if err != nil {
-		k.state.tree.Close()
 		return nil, nil, errors.Join(err, log.Close(), end.close(k.env.FS, log.End()))
 	}
-	w := newLogWriter(k, log, end)
-	l.writer = w
+	l.writer = newLogWriter(k, log, end)
 	k.disk.logs.Store(log.Bytes())
-	return l, w, nil
+	return l, l.writer, nil
 }
 
 // openLog opens the log behind a snapshot, or begins that of a new directory.
 func (k *Keeper) openLog(meta snap.Meta) (log *wal.Log, found wal.Contents, err error) {
-	opts := wal.Options{DirID: k.dir.id}
+	opts := wal.Options{DirID: k.dir.id, Behind: meta.Installed}
 	if opts.Durable, err = readEnd(k.env.FS, k.cfg.DataDir); err != nil {
 		return nil, found, err
 	}
-	if k.dir.fresh && meta.Index == 0 {
-		log, err = k.dir.begin(k.env, k.cfg, opts)
-	} else {
+	if !k.dir.fresh() || meta.Index > 0 && !meta.Installed {
 		log, found, err = wal.Open(k.env.FS, k.dir.logs, opts, meta.Index)
+		return log, found, explain(err)
 	}
-	return log, found, explain(err)
+	if log, err = k.dir.begin(k.env, k.cfg, opts); err != nil || meta.Index == 0 {
+		return log, found, err
+	}
+	found.State = wal.State{Term: meta.Term}
+	return log, found, log.Reset(meta.Index, &found.State)
 }
 
 // explain adds what can be done about a damaged or missing log.
@@ -75,15 +79,15 @@ func explain(err error) error {
 	return err
 }
 
-// loadSnapshot fills the tree from the newest snapshot; a damaged one is passed
+// loadSnapshot makes the tree from the newest snapshot; a damaged one is passed
 // over for an older one, from which the log leads to the same state.
-func (k *Keeper) loadSnapshot() (snap.Meta, error) {
+func (k *Keeper) loadSnapshot() (*tree.Tree, snap.Meta, error) {
 	if err := snap.Sweep(k.env.FS, k.dir.snaps); err != nil {
-		return snap.Meta{}, err
+		return nil, snap.Meta{}, err
 	}
 	found, err := snap.List(k.env.FS, k.dir.snaps)
 	if err != nil {
-		return snap.Meta{}, err
+		return nil, snap.Meta{}, err
 	}
 	var damaged []error
 	for _, index := range found {
@@ -94,8 +98,7 @@ func (k *Keeper) loadSnapshot() (snap.Meta, error) {
 			err = linkErr
 		}
 		if err == nil {
-			k.state.tree = t
-			return m, nil
+			return t, m, nil
 		}
 		if linkErr == nil {
 			t.Close()
@@ -104,11 +107,14 @@ func (k *Keeper) loadSnapshot() (snap.Meta, error) {
 		damaged = append(damaged, err)
 	}
 	if len(damaged) > 0 {
-		return snap.Meta{}, fmt.Errorf("no snapshot can be used: %w; restore %s from a backup",
+		return nil, snap.Meta{}, fmt.Errorf("no snapshot can be used: %w; restore %s from a backup",
 			errors.Join(damaged...), k.dir.snaps)
 	}
-	k.state.tree = tree.New(k.treeOptions())
-	return snap.Meta{Members: snap.Members{Voters: []uint64{k.cfg.Member}}}, nil
+	m := snap.Meta{Ensemble: k.dir.ensemble}
+	if k.dir.ensemble == k.dir.id { // it began alone; others begin with a snapshot
+		m.Members.Voters = []uint64{k.cfg.Member}
+	}
+	return tree.New(k.treeOptions()), m, nil
 }
 
 func (k *Keeper) treeOptions() tree.Options {
@@ -120,7 +126,7 @@ func (k *Keeper) treeOptions() tree.Options {
 
 // newLoop builds raft over what was found on disk.
 func (k *Keeper) newLoop(meta snap.Meta, found wal.Contents) (*loop, error) {
-	storage := &raftLog{state: found.State, members: meta.Members, offset: meta.Index, term: meta.Term}
+	storage := &raftLog{state: found.State, members: meta.Members, offset: meta.Index, term: meta.Term, snap: meta}
 	for i := range found.Entries {
 		e := &found.Entries[i]
 		storage.entries = append(storage.entries, &pb.Entry{
@@ -128,17 +134,20 @@ func (k *Keeper) newLoop(meta snap.Meta, found wal.Contents) (*loop, error) {
 		})
 	}
 	rn, err := raft.NewRawNode(&raft.Config{
-		ID: k.cfg.Member, ElectionTick: 10, HeartbeatTick: 1, Storage: storage, Applied: meta.Index,
+		ID: k.dir.raft, ElectionTick: 10, HeartbeatTick: 1, Storage: storage, Applied: meta.Index,
 		AsyncStorageWrites: true, MaxSizePerMsg: maxBatchBytes, MaxCommittedSizePerReady: 8 * maxBatchBytes,
-		MaxInflightMsgs: 256, Logger: raftLogger{k.log.With(slog.String("part", "raft"))},
+		MaxInflightMsgs: 256, CheckQuorum: true, PreVote: true, StepDownOnRemoval: true,
+		Logger: raftLogger{k.log.With(slog.String("part", "raft"))},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("raft: %w", err)
 	}
-	return &loop{
+	l := &loop{
 		k: k, rn: rn, storage: storage, applied: meta.Index,
 		snapDone: make(chan snapResult, 1), wheel: map[int64][]*session{},
 		// Numbers of another process's calls do not fit.
 		waiting: waiting{next: k.env.Rand.Uint64() >> 2},
-	}, nil
+	}
+	l.waiting.push(&call{kind: callBorn})
+	return l, nil
 }
