@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"fmt"
 	"testing"
 	"time"
 )
@@ -35,7 +36,22 @@ func TestFetchComparesHistories(t *testing.T) {
 		f("beyond the end", 7, 3, "[t-0 hw=6 lso=6 start=1 diverges: epoch 3 to 6 []]")
 		f("unknown epoch", 2, 4, "[t-0 offset 2 is outside of [1, 6]]")
 		f("before the log", 0, 1, "[t-0 offset 0 is outside of [1, 6]]")
+		s.epoch++ // epoch 4 is another leader's
+		s.lead("t", topicID(1), 0)
+		s.append("t", 0, 1, 10)
+		f("an epoch that left nothing here", 5, 4, "[t-0 hw=7 lso=7 start=1 diverges: epoch 3 to 6 []]")
+		f("the same, before the log", 0, 4, "[t-0 offset 0 is outside of [1, 7]]")
 	})
+}
+
+// An epoch that brought no data is known to followers that ask where it ends.
+func TestAnEpochWithoutRecordsIsKnown(t *testing.T) {
+	s := loaded(t)
+	s.lead("t", topicID(1), 0)
+	s.append("t", 0, 1, 10)
+	s.lead("t", topicID(1), 0)
+	expect(t, "end of epoch 2", fmt.Sprint(s.EpochEnd("t", 0, 2, 2)), "2 1 <nil>")
+	expect(t, "end of epoch 1", fmt.Sprint(s.EpochEnd("t", 0, 1, 2)), "1 1 <nil>")
 }
 
 func want0(offset int64, epoch int32) FetchPartition {

@@ -259,6 +259,50 @@ func TestACutIsWrittenDownBeforeItLeads(t *testing.T) {
 	}
 }
 
+// A watermark that a cut lowered is written down, though nothing was flushed: the
+// former one would make whatever comes next look committed.
+func TestACutBelowTheWatermarkIsWrittenDown(t *testing.T) {
+	all, _ := led(t, 3, 2)
+	s := loaded(t)
+	f := s.follows(2)
+	expect(t, "append", said(f.Append(follow.Fetched{Records: all, HighWatermark: 4})), "0..6 hw=4 epoch=1")
+	mark := func(want int64) {
+		t.Helper()
+		marks, err := s.dirs[0].ReadCheckpoint(storage.HighWatermarks)
+		if tp := (storage.TopicPartition{Topic: "t"}); err != nil || marks[tp] != want {
+			t.Errorf("watermark %d, %v; want %d", marks[tp], err, want)
+		}
+	}
+	s.checkpointWatermarks()
+	mark(4)
+	expect(t, "cut", said(f.Truncate(2)), "0..2 hw=2 epoch=1")
+	s.settleCuts()
+	mark(2)
+}
+
+// Only an empty log begins inside of a batch: one with records keeps them.
+func TestFollowerWithRecordsDoesNotBeginInsideOfABatch(t *testing.T) {
+	_, short := led(t, 1, 2)
+	_, long := led(t, 1, 4)
+	s := loaded(t)
+	f := s.follows(2)
+	expect(t, "append", said(f.Append(follow.Fetched{Records: short[0], HighWatermark: 2})), "0..2 hw=2 epoch=1")
+	if got := said(f.Append(follow.Fetched{Offset: 2, Records: long[0], HighWatermark: 4})); !strings.Contains(got, "do not continue the log at 2") {
+		t.Errorf("a batch of 0 to 3: %s", got)
+	}
+	expect(t, "afterwards", said(f.Position()), "0..2 hw=2 epoch=1")
+}
+
+// Records that are not known to be committed are not deleted, whatever the leader
+// has deleted.
+func TestFollowerDeletesUpToItsWatermark(t *testing.T) {
+	all, _ := led(t, 3, 2)
+	s := loaded(t)
+	f := s.follows(2)
+	expect(t, "append", said(f.Append(follow.Fetched{Records: all, HighWatermark: 4, LogStart: 6})), "4..6 hw=4 epoch=1")
+	expect(t, "committed", said(f.Append(follow.Fetched{Offset: 6, HighWatermark: 6, LogStart: 6})), "6..6 hw=6 epoch=1")
+}
+
 // Whatever ends following in a leader epoch ends what its fetcher may do.
 func TestFollowerIsRevoked(t *testing.T) {
 	f := func(what string, end func(s *stand)) {

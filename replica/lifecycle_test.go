@@ -254,6 +254,26 @@ func TestPeriodicWork(t *testing.T) {
 
 // A start that fails or is interrupted must not write checkpoints or marks over
 // those of a directory that it has not read.
+// A broker that is running has not stopped cleanly: what a crash leaves of it is
+// recovered.
+func TestTheCleanMarkGoesWithTheStart(t *testing.T) {
+	s := loaded(t)
+	s.lead("t", topicID(1), 0)
+	if err := s.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	s = openStand(t, s.env, s.fs)
+	if !s.dirs[0].WasClean() {
+		t.Error("no mark of a clean stop")
+	}
+	s.load()
+	e, files := s.env, s.fs.CrashClone(memfs.Crash{})
+	e.FS = files
+	if openStand(t, e, files).dirs[0].WasClean() {
+		t.Error("a crash counts as a clean stop")
+	}
+}
+
 func TestInterruptedLoadLeavesTheCheckpoints(t *testing.T) {
 	s := loaded(t)
 	s.lead("t", topicID(1), 0)
@@ -272,6 +292,9 @@ func TestInterruptedLoadLeavesTheCheckpoints(t *testing.T) {
 	if err := s.Load(cancelled, 1); err == nil || err.Error() != "interrupted" {
 		t.Fatalf("load: %v", err)
 	}
+	s.checkpointLogs()
+	s.watermarkMoved(s.dirs[0])
+	s.checkpointWatermarks()
 	if err := s.Stop(); err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gregor-mq/gregor/internal/env"
 	"github.com/gregor-mq/gregor/record"
+	"github.com/gregor-mq/gregor/replica/follow"
 	"github.com/gregor-mq/gregor/replica/isr"
 	"github.com/gregor-mq/gregor/wire"
 )
@@ -152,6 +153,61 @@ func TestNoLagIsTolerated(t *testing.T) {
 		if n := clock.n.Load(); n >= clock.limit {
 			t.Errorf("the clock was looked at %d times within 102 ms", n)
 		}
+	})
+}
+
+// A new leader may know a watermark below what was committed: who joins has all
+// that it began with.
+func TestWhoJoinsHasWhatTheLeaderBeganWith(t *testing.T) {
+	after(t, func(t *testing.T) {
+		all, _ := led(t, 3, 2)
+		s := started(t)
+		f := s.follows(2)
+		expect(t, "append", said(f.Append(follow.Fetched{Records: all, HighWatermark: 2})), "0..6 hw=2 epoch=1")
+		s.replicated(1, []int32{me, 2, 3}, []int32{me, 2})
+		s.fetchBy(3, want("t", 0, 4))
+		s.asksNothing()
+		s.fetchBy(3, want("t", 0, 6))
+		expect(t, "it has all", s.asks().String(), "broker-epoch=-1 t-0 epoch=2 v=0 isr=[1 2 3]")
+	})
+}
+
+// Who leads no more acknowledges nothing, and proposes nothing to the controller.
+func TestTheEndOfALeadership(t *testing.T) {
+	for what, c := range map[string]struct {
+		end  func(s *stand)
+		want string
+	}{
+		"it follows": {func(s *stand) { s.follows(2) }, "0 NOT_LEADER_OR_FOLLOWER;"},
+		"it stops":   {func(s *stand) { s.StopReplica(0, -1, []Stop{{Topic: "t", LeaderEpoch: s.epoch}}) }, "0 NOT_LEADER_OR_FOLLOWER;"},
+		"disk fails": {func(s *stand) { s.lookup("t", 0).becomeOffline(s.Manager) }, "0 KAFKA_STORAGE_ERROR;"},
+	} {
+		t.Run(what, func(t *testing.T) {
+			after(t, func(t *testing.T) {
+				s := started(t)
+				s.replicated(1, []int32{me, 2}, []int32{me, 2})
+				var a answers
+				s.send(&a, AcksAll, AnyEpoch, time.Hour)
+				c.end(s)
+				expect(t, "acks=all", acked(&a), c.want)
+				time.Sleep(2 * time.Minute)
+				s.asksNothing()
+			})
+		})
+	}
+}
+
+// What is to be sent again does not take the place of what came meanwhile.
+func TestANewerChangeIsNotReplaced(t *testing.T) {
+	after(t, func(t *testing.T) {
+		s := started(t)
+		s.replicated(1, []int32{me, 2}, []int32{me})
+		s.fetchBy(2, want("t", 0, 0))
+		expect(t, "no answer", s.asks().lost(), "broker-epoch=-1 t-0 epoch=1 v=0 isr=[1 2]")
+		s.replicated(1, []int32{me, 2}, []int32{me})
+		s.fetchBy(2, want("t", 0, 0))
+		time.Sleep(retryISRChange)
+		expect(t, "of the new epoch", s.asks().String(), "broker-epoch=-1 t-0 epoch=2 v=0 isr=[1 2]")
 	})
 }
 
