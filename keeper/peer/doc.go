@@ -12,7 +12,7 @@
 //     and peer-busy while a file is taken from it; peer-file while SendFile runs;
 //     peer-end (waits for all of these).
 //   - Disk: none.
-//   - Locks: Peers.mu (who is named; the start of goroutines), outgoing.mu (what
+//   - Locks: Peers.mu (who is named; the start of goroutines), queue.mu (what
 //     waits to be sent), Peers.said (refusals that were logged). None is taken
 //     within another.
 //   - Kafka counterpart: org.apache.zookeeper.server.quorum.Learner and

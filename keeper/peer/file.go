@@ -176,7 +176,7 @@ func (f *fileReader) next() {
 		f.chunk, f.err = f.data()
 	}
 	if f.err == nil && f.left == 0 {
-		if f.err = f.end(); f.err != io.EOF {
+		if f.err = f.end(); !errors.Is(f.err, io.EOF) {
 			f.chunk = nil
 		}
 	}

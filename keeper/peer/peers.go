@@ -29,11 +29,13 @@ type Handler interface {
 	// arrives in order, until Down.
 	Up(member uint64, h Hello)
 	// Down says that the outgoing connection ended: what was sent and not
-	// received is lost.
+	// received is lost. Whoever sends nothing from Down to Up knows that what it
+	// sends after Up is all that arrives on the new connection.
 	Down(member uint64, err error)
 	// Lost says that an incoming connection for messages, which was accepted,
 	// ended: by Gone(err) the member's process has probably ended, by ErrSilent
-	// nobody knows. Nothing of a newer one is received before.
+	// nobody knows. Nothing of a newer one is received before. Of a member that
+	// has ended Down tells too, also while Receive blocks.
 	Lost(member uint64, h Hello, err error)
 	// Receive takes a message, in order. While it blocks nothing else is read
 	// from the connection. The payload is the callee's.
@@ -177,6 +179,10 @@ func (p *Peers) accept(ctx context.Context) error {
 			_ = nc.Close()
 			return nil
 		case ctx.Err() != nil:
+			return nil
+		case errors.Is(err, net.ErrClosed): // by somebody else: the rest goes on
+			p.log.Error("members are no longer accepted", "listener", p.listen.Addr(), "error", err)
+			<-ctx.Done()
 			return nil
 		case err != nil:
 			p.log.Error("cannot accept a member's connection", "listener", p.listen.Addr(), "error", err)

@@ -2,9 +2,11 @@ package peer
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -83,7 +85,7 @@ func readWord(r io.Reader) (word, error) {
 
 // unexpected marks an end in the middle of something.
 func unexpected(err error) error {
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
 	}
 	return err
@@ -104,10 +106,8 @@ func (w word) is(kinds ...wordKind) error {
 	if w.version != formatVersion {
 		return &ProtocolError{Reason: fmt.Sprintf("speaks version %d of the format, not %d", w.version, formatVersion)}
 	}
-	for _, k := range kinds {
-		if w.kind == k {
-			return nil
-		}
+	if slices.Contains(kinds, w.kind) {
+		return nil
 	}
 	return &ProtocolError{Reason: fmt.Sprintf("a word of kind %d, not of %d", w.kind, kinds)}
 }
