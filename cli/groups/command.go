@@ -175,6 +175,28 @@ func (p *place) one(ctx context.Context, name, kind string) (store, *group, erro
 	return found, g, nil
 }
 
+// idleBeside refuses to change a group in Kafka that has members in ZooKeeper:
+// theirs are the offsets that dual.commit.enabled and offsets.storage=kafka keep
+// there, and the coordinator knows nothing of them.
+func (p *place) idleBeside(ctx context.Context, s store, name string) error {
+	if s.kind() != inKafka {
+		return nil
+	}
+	for _, other := range p.stores {
+		if other.kind() != inZooKeeper {
+			continue
+		}
+		g, err := other.read(ctx, name)
+		if err != nil {
+			return err
+		}
+		if g != nil {
+			return g.idle()
+		}
+	}
+	return nil
+}
+
 func kindsOf(stores []store) string {
 	var words []string
 	for _, s := range stores {

@@ -23,6 +23,9 @@ func (v *verbs) delete() *cobra.Command {
 			if err == nil {
 				err = g.idle()
 			}
+			if err == nil {
+				err = p.idleBeside(ctx, s, name)
+			}
 			if err != nil {
 				return err
 			}

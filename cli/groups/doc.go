@@ -5,7 +5,8 @@
 // nothing of any other group. That a group has no members is made sure of by the
 // server in the same step as the change: ZooKeeper by a transaction that deletes
 // the list of members, which has to be empty for that, and makes it again; Kafka's
-// coordinator by refusing.
+// coordinator by refusing. Members in ZooKeeper of a group in Kafka, which the
+// coordinator does not know, are looked for just before.
 //
 //   - Owns: the verbs, and the two stores of groups behind one interface.
 //   - Goroutines: none of its own.

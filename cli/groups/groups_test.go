@@ -353,6 +353,29 @@ func TestActiveOld(t *testing.T) {
 	}
 }
 
+// TestActiveBeside: members in ZooKeeper may keep their offsets in Kafka, where the
+// coordinator knows nothing of them. Without ZooKeeper nobody can tell.
+func TestActiveBeside(t *testing.T) {
+	p := newPlace(t)
+	p.committed("g", 4, 5)
+	s := p.joined("g")
+	for _, args := range [][]string{
+		{"delete", "-g", "g", "--kind", "kafka", "--execute"},
+		{"reset", "-g", "g", "--kind", "kafka", "-t", "t", "--to-earliest", "--execute"},
+		{"reset", "-g", "g", "--kind", "kafka", "-t", "t", "--to-earliest"},
+	} {
+		p.fails(args, "group g in zookeeper: the group is active", "1 member: host:uuid)")
+		p.committedHas("g", "0=4 1=5")
+	}
+	if err := s.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	p.must("reset", "-g", "g", "--kind", "kafka", "-t", "t", "--to-earliest", "--execute")
+	p.committedHas("g", "0=0 1=0")
+	p.must("delete", "-g", "g", "--kind", "kafka", "--execute")
+	p.committedHas("g", "")
+}
+
 func TestDelete(t *testing.T) {
 	p := newPlace(t)
 	p.old("g", "4", "5")

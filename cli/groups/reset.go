@@ -84,6 +84,9 @@ func (p *place) reset(ctx context.Context, r resetting) error {
 	if err != nil {
 		return err
 	}
+	if err := p.idleBeside(ctx, s, r.group); err != nil {
+		return err
+	}
 	if r.execute {
 		if err := s.commit(ctx, r.group, g, to); err != nil {
 			return err
