@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+
+	"github.com/gregor-mq/gregor/cli/term"
 )
 
 // defaultClusterDir is where a local cluster lives when no directory is named.
@@ -15,9 +17,9 @@ func (p Program) clusterCommand() *cobra.Command {
 		Short: "A local cluster of processes: brokers, and a keeper of their own",
 		Long: "A local cluster of processes: brokers, and a keeper of their own, on loopback only.\n" +
 			"Its directory keeps everything; `up` on the same directory continues the cluster.",
-		Args: cobra.NoArgs,
 	}
 	cmd.AddCommand(p.clusterUpCommand(), p.clusterStatusCommand(), p.clusterDownCommand())
+	term.Verbs(cmd)
 	return cmd
 }
 

@@ -37,12 +37,12 @@ func Command(t term.Term) *cobra.Command {
 			"  gregor groups describe --group g\n" +
 			"  gregor groups reset --group g --topic orders --to-earliest --execute\n" +
 			"  gregor groups migrate --group g --from zookeeper --to kafka --execute",
-		Args: cobra.NoArgs,
 	}
 	v.zk.Flags(cmd, "")
 	v.kafka.Flags(cmd)
 	cmd.PersistentFlags().BoolVar(&v.json, "json", false, "print JSON, a line per group")
 	cmd.AddCommand(v.list(), v.describe(), v.reset(), v.delete(), v.migrate())
+	term.Verbs(cmd)
 	return cmd
 }
 

@@ -31,11 +31,11 @@ func Command(t term.Term) *cobra.Command {
 			"  gregor topics create orders --partitions 6 --config retention.ms=3600000\n" +
 			"  gregor topics describe orders\n" +
 			"  gregor topics alter orders --partitions 12 --config cleanup.policy=compact --delete-config retention.ms",
-		Args: cobra.NoArgs,
 	}
 	v.kafka.Flags(cmd, reach.DefaultBootstrap)
 	cmd.PersistentFlags().BoolVar(&v.json, "json", false, "print JSON, a line per topic")
 	cmd.AddCommand(v.list(), v.describe(), v.create(), v.alter(), v.delete())
+	term.Verbs(cmd)
 	return cmd
 }
 

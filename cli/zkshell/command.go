@@ -36,6 +36,7 @@ func Command(t term.Term) *cobra.Command {
 	sh.zk.Flags(cmd, reach.DefaultZooKeeper)
 	cmd.PersistentFlags().BoolVar(&sh.json, "json", false, "print JSON, a line per node or event")
 	cmd.AddCommand(sh.ls(), sh.get(), sh.stat(), sh.set(), sh.create(), sh.delete(), sh.watch(), sh.acl(), sh.du())
+	term.Verbs(cmd)
 	return cmd
 }
 
