@@ -109,8 +109,9 @@ func (c *conn) sendChunks(size int64, r io.Reader) {
 }
 
 // takeFile is the rest of the life of a connection for a file.
-func (p *Peers) takeFile(c *conn, h Hello) {
-	w, err := c.expect(wordFile)
+func (p *Peers) takeFile(c *conn, v visitor) {
+	h := v.hello
+	w, err := c.welcome(v, wordFile)
 	if err == nil && (len(w.body) < 8 || w.body[0] > 0x7f) {
 		err = &ProtocolError{Reason: "a file of no size"}
 	}
@@ -118,7 +119,6 @@ func (p *Peers) takeFile(c *conn, h Hello) {
 		p.log.Warn("no file of member", "member", h.Member, "reason", c.over(err))
 		return
 	}
-	c.settled()
 	size, header := int64(binary.BigEndian.Uint64(w.body)), w.body[8:]
 	p.log.Info("a file of member", "member", h.Member, "bytes", size)
 	busy := run.NewGroup(c.ctx)

@@ -171,8 +171,18 @@ func TestFileIsCutOrDamaged(t *testing.T) {
 			}
 			o.await("file over")
 		}
-		r := send(whole, false)
-		r.word(wordTaken)
+		send(whole, false).word(wordTaken)
+		for _, bad := range [][]byte{
+			appendWord(nil, wordFile, []byte("1234567")), appendWord(nil, wordFile, []byte("\xff2345678")), appendWord(nil, wordReady, nil),
+		} {
+			send(bad, false).ended()
+		}
+		want(t, o.await("file of"), "file of 2: h, 3 bytes") // the whole one
+		swapped := frame(chunkEnd, "\x00\x00\x00\x00")
+		bad := append(slices.Clone(whole[:len(whole)-len(swapped)]), swapped...)
+		if got := string(send(bad, false).word(wordRefusal).body); !strings.HasPrefix(got, "a file with CRC ") {
+			t.Errorf("refused: %s", got)
+		}
 	})
 }
 

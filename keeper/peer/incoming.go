@@ -70,19 +70,31 @@ func (p *Peers) serve(raw net.Conn) {
 	c := p.newConn(p.ctx)
 	defer close(c.done)
 	defer func() { _ = c.over(net.ErrClosed) }() // it is over already
-	h, kind, err := p.admit(c, raw)
+	v, err := p.admit(c, raw)
 	p.strangers.Add(-1)
-	if err != nil {
-		p.turnedAway(raw.RemoteAddr(), h, err)
-		return
+	switch {
+	case err != nil:
+		p.turnedAway(raw.RemoteAddr(), v.hello, err)
+	case v.kind == wordFileHello:
+		p.takeFile(c, v)
+	default:
+		p.takeMessages(c, v)
 	}
-	if kind == wordFileHello {
-		p.takeFile(c, h)
-		return
-	}
-	p.log.Info("member has connected", "member", h.Member, "remote", raw.RemoteAddr())
-	err = c.over(p.receive(c, h))
-	p.log.Info("lost the connection of member", "member", h.Member, "remote", raw.RemoteAddr(), "reason", err)
+}
+
+// visitor is one who was let in, and what it is to be told of this side.
+type visitor struct {
+	kind        wordKind
+	hello, mine Hello
+}
+
+// takeMessages is the rest of the life of a connection for messages.
+func (p *Peers) takeMessages(c *conn, v visitor) {
+	h := v.hello
+	remote := c.raw.RemoteAddr()
+	p.log.Info("member has connected", "member", h.Member, "remote", remote)
+	err := c.over(p.receive(c, v))
+	p.log.Info("lost the connection of member", "member", h.Member, "remote", remote, "reason", err)
 	if errors.Is(err, ErrSilent) {
 		// What was sent to it lies in the system, which tries ever more rarely; a new
 		// connection is there sooner once it can be reached again.
@@ -107,37 +119,50 @@ func (p *Peers) endIf(number uint64, err error, wrong func(boot uint64) bool) *m
 	return m
 }
 
-// admit hears who it is, and says so too if the owner wants to talk.
-func (p *Peers) admit(c *conn, raw net.Conn) (h Hello, kind wordKind, err error) {
+// admit hears who it is and whether the owner wants to talk with it.
+func (p *Peers) admit(c *conn, raw net.Conn) (v visitor, err error) {
 	if err := p.take(c, raw, false); err != nil {
-		return h, 0, err
+		return v, err
 	}
 	w, err := readWord(c)
 	if err != nil {
-		return h, 0, err
+		return v, err
 	}
-	var mine Hello
-	err = w.is(wordHello, wordFileHello)
-	if err == nil {
-		h, err = decodeHello(w.body)
-	}
-	if err == nil {
-		mine, err = p.greeting(h.Member)
+	v.kind = w.kind
+	if err = w.is(wordHello, wordFileHello); err == nil {
+		v.hello, err = decodeHello(w.body)
 	}
 	if err == nil {
-		err = h.meets(mine)
+		v.mine, err = p.greeting(v.hello.Member)
 	}
 	if err == nil {
-		door := &p.doors[h.Member]
-		slot := map[wordKind]*slot{wordHello: &door.messages, wordFileHello: &door.files}[w.kind]
-		err = slot.enter(c, func() error { return p.h.Accept(h, false) })
+		err = v.hello.meets(v.mine)
+	}
+	if err == nil {
+		slot := &p.doors[v.hello.Member].messages
+		if v.kind == wordFileHello {
+			slot = &p.doors[v.hello.Member].files
+		}
+		err = slot.enter(c, func() error { return p.h.Accept(v.hello, false) })
 	}
 	if err != nil {
 		c.refuse(err)
-		return h, 0, err
+		return v, err
 	}
-	p.heard(h.Member)
-	return h, w.kind, c.say(wordAnswer, appendHello(nil, mine))
+	p.heard(v.hello.Member)
+	return v, nil
+}
+
+// welcome says who this is and returns what the other says next.
+func (c *conn) welcome(v visitor, next wordKind) (word, error) {
+	if err := c.say(wordAnswer, appendHello(nil, v.mine)); err != nil {
+		return word{}, err
+	}
+	w, err := c.expect(next)
+	if err == nil {
+		c.settled()
+	}
+	return w, err
 }
 
 // heard forgets why a member was turned away.
@@ -163,11 +188,11 @@ func (p *Peers) turnedAway(remote net.Addr, h Hello, reason error) {
 }
 
 // receive hands messages to the owner until the connection ends.
-func (p *Peers) receive(c *conn, h Hello) error {
-	if _, err := c.expect(wordReady); err != nil {
+func (p *Peers) receive(c *conn, v visitor) error {
+	if _, err := c.welcome(v, wordReady); err != nil {
 		return err
 	}
-	c.settled()
+	h := v.hello
 	p.isThere(h)
 	slot := &p.doors[h.Member].messages
 	r := bufio.NewReaderSize(c, readBuffer)

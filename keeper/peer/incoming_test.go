@@ -325,3 +325,27 @@ func TestStrangersAreBounded(t *testing.T) {
 		a.o.await("from 2")
 	})
 }
+
+// TestEveryEntryIsLost: who was accepted is lost also when it goes before it has
+// heard so, or without having said anything.
+func TestEveryEntryIsLost(t *testing.T) {
+	each(t, func(t *testing.T, e env.Env, cfg Config) {
+		o := person(1, 10)
+		in, on := make(chan struct{}), make(chan struct{})
+		o.accept = func(Hello, bool) error { in <- struct{}{}; <-on; return nil }
+		a := begin(t, e, cfg, o)
+		r := knock(t, e, a, wordHello, second(20))
+		<-in
+		_ = r.Close()
+		on <- struct{}{}
+		want(t, o.await("lost"), "lost 2 boot 20: gone")
+		o.accept = nil
+		r = knock(t, e, a, wordHello, second(21))
+		r.word(wordAnswer)
+		_ = r.Close()
+		want(t, o.await("lost"), "lost 2 boot 21: gone")
+		knock(t, e, a, wordHello, second(22)).word(wordAnswer)
+		knock(t, e, a, wordHello, second(23)).word(wordAnswer)
+		want(t, o.await("lost"), "lost 2 boot 22: replaced by a newer connection")
+	})
+}

@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -42,6 +43,59 @@ func TestMessagesArriveInOrder(t *testing.T) {
 		want(t, a.o.await("down"), "down 2: stopped")
 		want(t, b.o.await("lost"), "lost 1 boot 10: gone")
 	})
+}
+
+// TestAllSizes sends much, of all sizes, in both directions at once.
+func TestAllSizes(t *testing.T) {
+	each(t, func(t *testing.T, e env.Env, cfg Config) {
+		cfg.MaxFrame = 3 << 20
+		one, two := &checker{owner: person(1, 10)}, &checker{owner: person(2, 20)}
+		a, b := beginAs(t, e, cfg, one.owner, one), beginAs(t, e, cfg, two.owner, two)
+		a.SetMembers(map[uint64]string{2: b.Addr().String()})
+		b.SetMembers(map[uint64]string{1: a.Addr().String()})
+		one.await("up 2")
+		two.await("up 1")
+		const n = 3000
+		for i := range n {
+			for number, p := range map[uint64]*node{2: a, 1: b} {
+				payload := sized(i, cfg.MaxFrame)
+				if !p.Send(number, byte(i), payload) {
+					t.Fatalf("message %d was not sent", i)
+				}
+				clear(payload) // it is ours
+			}
+		}
+		last := fmt.Sprintf("got %d", n)
+		one.await(last)
+		two.await(last)
+	})
+}
+
+// sized is message i, whose sizes are mostly small.
+func sized(i, most int) []byte {
+	size := i % 200
+	switch {
+	case i%1000 == 999:
+		size = most
+	case i%50 == 49:
+		size = i * 97 % (200 << 10)
+	}
+	return bytes.Repeat([]byte{byte(i >> 3)}, size)
+}
+
+// checker checks that what it receives is the next message.
+type checker struct {
+	*owner
+	next int // one connection
+}
+
+func (c *checker) Receive(_ uint64, _ Hello, kind byte, payload []byte) {
+	if kind != byte(c.next) || !bytes.Equal(payload, sized(c.next, 3<<20)) {
+		c.t.Errorf("message %d came as %d, %d bytes", c.next, kind, len(payload))
+	}
+	if c.next++; c.next%1000 == 0 {
+		c.write("got %d", c.next)
+	}
 }
 
 func TestPortIsTaken(t *testing.T) {
