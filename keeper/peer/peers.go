@@ -16,14 +16,17 @@ import (
 )
 
 // Handler is the owner. Its methods are called from many goroutines; those that
-// speak of the same connection come one after another.
+// speak of the same connection come one after another. They may call Send and
+// SetMembers, and none may wait for Stop.
 type Handler interface {
 	// Greet returns what to say to a member on a new connection.
 	Greet(to uint64) Hello
 	// Accept judges the hello of the other side, on a connection that this side
 	// dialed or the other did, for messages or for a file. A reason not to talk
 	// is told to the other side. It decides and changes nothing: after nil the
-	// connection can still fail.
+	// connection can still fail. While it judges one that is to replace an older
+	// connection for messages nothing of that is received, and after nil nothing
+	// ever.
 	Accept(h Hello, dialed bool) error
 	// Up says that the outgoing connection is ready: what is sent from now on
 	// arrives in order, until Down.
