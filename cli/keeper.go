@@ -69,23 +69,32 @@ func (p Program) loadZooCfg(file string, overrides []string) (keeper.Config, err
 }
 
 func (p Program) keep(ctx context.Context, cfg keeper.Config, levels *node.Levels) error {
-	signals := make(chan os.Signal, 2)
+	signals, reload := make(chan os.Signal, 2), make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
+	signal.Notify(reload, syscall.SIGHUP)
 	defer signal.Stop(signals)
+	defer signal.Stop(reload)
 	defer p.stacksOnQuit(ctx)()
-	k, err := keeper.Start(ctx, cfg, p.Env, levels.Logger("keeper"))
+	log := levels.Logger("keeper")
+	k, err := keeper.Start(ctx, cfg, p.Env, log)
 	if err != nil {
 		return err
 	}
 	for _, a := range k.Addrs() {
 		fmt.Fprintf(p.Out, "gregor keeper listens on %s, data in %s\n", a, cfg.DataDir)
 	}
-	select {
-	case <-signals:
-		ctx, cancel := context.WithTimeout(ctx, stopTimeout)
-		defer cancel()
-		return k.Stop(ctx)
-	case <-k.Done():
-		return errors.Join(errors.New("the keeper ended"), k.Err())
+	for {
+		select {
+		case <-reload:
+			if err := k.ReloadCertificates(); err != nil {
+				log.Error("certificates cannot be loaded again, the former ones stay", "error", err)
+			}
+		case <-signals:
+			ctx, cancel := context.WithTimeout(ctx, stopTimeout)
+			defer cancel()
+			return k.Stop(ctx)
+		case <-k.Done():
+			return errors.Join(errors.New("the keeper ended"), k.Err())
+		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -52,6 +53,8 @@ type Config struct {
 	// Schemes are authentication schemes besides digest and ip whose ids ACLs
 	// may name.
 	Schemes []string
+	// Security is TLS, and who clients prove to be.
+	Security Security
 	// ReapInterval is how often containers and nodes past their time are looked
 	// for (znode.container.checkIntervalMs, 60 s), ReapPerMinute how many are
 	// removed at most (znode.container.maxPerMinute, 10,000).
@@ -87,6 +90,7 @@ func (c Config) withDefaults() Config {
 	c.ReapInterval = cmp.Or(c.ReapInterval, time.Minute)
 	c.ReapPerMinute = cmp.Or(c.ReapPerMinute, 10_000)
 	c.Member = cmp.Or(c.Member, 1)
+	c.Schemes = append(slices.Clip(c.Schemes), c.Security.schemes()...)
 	return c
 }
 
@@ -115,5 +119,5 @@ func (c Config) check() error {
 		_, err := ensemble.NewConfig(0, c.Servers)
 		errs = append(errs, err)
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, c.Security.check())...)
 }

@@ -55,6 +55,7 @@ type conn struct {
 	room     chan struct{} // a hint that the queue got shorter
 	ctx      context.Context
 	cancel   context.CancelCauseFunc // of ctx, when the connection is closed
+	proof    proof                   // the reader's
 
 	mu struct {
 		sync.Mutex
@@ -172,6 +173,9 @@ func (c *conn) talk() error {
 		}
 		return err
 	}
+	if err := c.certified(); err != nil {
+		return err
+	}
 	if err := c.greet(); err != nil {
 		return err
 	}
@@ -190,7 +194,7 @@ func (c *conn) talk() error {
 // word looks whether the connection begins with a four-letter word.
 func (c *conn) word() (string, error) {
 	if err := c.fill(zk.LengthSize); err != nil {
-		return "", err
+		return "", c.unheard(err)
 	}
 	if w := string(c.in[:zk.LengthSize]); knownWord(w) {
 		return w, nil

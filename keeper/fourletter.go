@@ -3,7 +3,6 @@ package keeper
 import (
 	"fmt"
 	"math"
-	"net"
 	"runtime"
 	"slices"
 	"strconv"
@@ -126,18 +125,9 @@ func (c *conn) print(b *strings.Builder, brief bool) {
 	b.WriteByte(')')
 }
 
-func (k *Keeper) clientPort() int {
-	for _, l := range k.listen {
-		if a, ok := l.Addr().(*net.TCPAddr); ok {
-			return a.Port
-		}
-	}
-	return -1
-}
-
 func (k *Keeper) printConf(b *strings.Builder) {
-	fmt.Fprintf(b, "clientPort=%d\nsecureClientPort=-1\ndataDir=%s\ndataDirSize=%d\ndataLogDir=%s\ndataLogSize=%d\n",
-		k.clientPort(), k.dir.snaps, k.disk.snaps.Load(), k.dir.logs, k.disk.logs.Load())
+	fmt.Fprintf(b, "clientPort=%d\nsecureClientPort=%d\ndataDir=%s\ndataDirSize=%d\ndataLogDir=%s\ndataLogSize=%d\n",
+		portOf(k.listen[:k.guard.plain]), portOf(k.listen[k.guard.plain:]), k.dir.snaps, k.disk.snaps.Load(), k.dir.logs, k.disk.logs.Load())
 	fmt.Fprintf(b, "tickTime=%d\nmaxClientCnxns=%d\nminSessionTimeout=%d\nmaxSessionTimeout=%d\n",
 		k.tickMillis(), max(k.cfg.MaxClientCnxns, 0), k.cfg.MinSessionTimeout.Milliseconds(), k.cfg.MaxSessionTimeout.Milliseconds())
 	b.WriteString("clientPortListenBacklog=-1\nserverId=0\n")

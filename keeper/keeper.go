@@ -44,6 +44,7 @@ type Keeper struct {
 	conns    connTable
 	stats    serverStats
 	disk     diskSizes
+	guard    guard
 	words    map[string]bool // the four-letter words to answer, "*" for all
 }
 
@@ -103,12 +104,16 @@ func cmpErr(a, b error) error {
 
 // bind opens the listeners; nothing is accepted before the keeper is ready.
 func (k *Keeper) bind(ctx context.Context) error {
-	for _, addr := range k.cfg.Listen {
-		l, err := k.env.Net.Listen(ctx, "tcp", addr)
+	ports, err := k.openGuard()
+	if err != nil {
+		return err
+	}
+	for _, p := range ports {
+		l, err := k.env.Net.Listen(ctx, "tcp", p.addr)
 		if err != nil {
-			return errors.Join(fmt.Errorf("cannot listen on %s: %w", addr, err), k.unbind())
+			return errors.Join(fmt.Errorf("cannot listen on %s: %w", p.addr, err), k.unbind())
 		}
-		k.listen = append(k.listen, l)
+		k.listen = append(k.listen, p.wrap(l))
 	}
 	return nil
 }

@@ -120,7 +120,7 @@ func (k *Keeper) loadSnapshot() (*tree.Tree, snap.Meta, error) {
 func (k *Keeper) treeOptions() tree.Options {
 	return tree.Options{
 		ExtendedTypes: k.cfg.ExtendedTypes, EnforceQuota: k.cfg.EnforceQuota,
-		Schemes: k.cfg.Schemes, Seed: k.env.Rand.Uint64(), Memory: offheap.Memory{},
+		Schemes: k.cfg.Schemes, NoDigest: k.cfg.Security.NoDigest, Seed: k.env.Rand.Uint64(), Memory: offheap.Memory{},
 	}
 }
 

@@ -45,6 +45,9 @@ func (c *conn) handle(frame []byte) error {
 	c.mu.Lock()
 	c.mu.stats.received++
 	c.mu.Unlock()
+	if err := c.unproven(h); err != nil {
+		return err
+	}
 	cl := &call{conn: c, xid: h.Xid, op: h.Op, start: now, size: len(frame)}
 	if err != nil {
 		if h.Op == zk.OpAuth || h.Op == zk.OpSASL {
@@ -61,11 +64,7 @@ func (c *conn) handle(frame []byte) error {
 	case *zk.AuthRequest:
 		return c.authenticate(cl, b)
 	case *zk.SASLRequest:
-		// Without a SASL provider ZooKeeper answers an empty token.
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.mu.out = zk.AppendReply(c.mu.out, zk.ReplyHeader{Xid: h.Xid}, &zk.SASLResponse{})
-		return nil
+		return c.login(h.Xid, b.Token)
 	case zk.CloseRequest:
 		cl.kind = callClose
 	case *zk.SyncRequest:
@@ -155,17 +154,18 @@ func (c *conn) answerLocked(cl *call) {
 // authenticate adds an identity, or answers ErrAuthFailed and ends the
 // connection: where the proof fails, or is one too many.
 func (c *conn) authenticate(cl *call, r *zk.AuthRequest) error {
-	all, ok := withIdentities(c.identities(), c.k.prove(c, r))
+	ids, ok, err := c.k.prove(c, r)
+	if err != nil {
+		return err
+	}
+	all, fits := withIdentities(c.identities(), ids)
+	ok = ok && fits
 	h := zk.ReplyHeader{Xid: cl.xid}
 	if !ok {
 		h.Err = zk.ErrAuthFailed
 		c.k.stats.authFailed.Add(1)
 	}
-	c.mu.Lock()
-	c.mu.out = zk.AppendReply(c.mu.out, h, nil)
-	c.mu.stats.sent++
-	c.mu.Unlock()
-	c.k.stats.sent.Add(1)
+	c.post(h, nil)
 	if !ok {
 		c.linger()
 		return fmt.Errorf("authentication by scheme %q failed", r.Scheme)
@@ -175,7 +175,7 @@ func (c *conn) authenticate(cl *call, r *zk.AuthRequest) error {
 }
 
 // withIdentities returns all that a connection is once more is proven; ok is
-// false when nothing was proven or a limit is exceeded.
+// false when a limit is exceeded.
 func withIdentities(have, more []tree.Identity) (all []tree.Identity, ok bool) {
 	all = slices.Clone(have)
 	for _, id := range more {
@@ -186,7 +186,7 @@ func withIdentities(have, more []tree.Identity) (all []tree.Identity, ok bool) {
 			all = append(all, id)
 		}
 	}
-	return all, len(more) > 0 && len(all) <= maxIdentities
+	return all, len(all) <= maxIdentities
 }
 
 // userOf is the part of an identity that is no secret.

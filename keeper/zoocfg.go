@@ -19,6 +19,7 @@ type zooKey struct {
 type zooFile struct {
 	Config
 	port, host string
+	securityFile
 }
 
 // zooKeys are the properties with a meaning here.
@@ -145,9 +146,7 @@ func setPurge(_ *zooFile, v string) string {
 // unserved are properties that must not be ignored: a server that goes on
 // without them is not the one that was asked for.
 var unserved = map[string]string{
-	"server":           "ensembles are not served yet, and members that know nothing of each other would each serve their own data; remove it to run alone",
-	"secureClientPort": "TLS is not served yet; remove it, and give clients the plain clientPort",
-	"authProvider":     "no provider besides digest and ip is served yet; remove it if no ACL relies on it",
+	"server": "ensembles are not served yet, and members that know nothing of each other would each serve their own data; remove it to run alone",
 }
 
 // firstName is a property's name up to its number: server of server.1.
@@ -171,7 +170,10 @@ func ParseZooCfg(src []byte) (c Config, warnings []string, err error) {
 			return Config{}, nil, fmt.Errorf("zoo.cfg: %s=%s: %s", name, value, rule)
 		}
 		if !ok {
-			warnings = append(warnings, fmt.Sprintf("%s=%s has no meaning for gregor's keeper and is ignored", name, value))
+			known, ok = securityKey(strings.TrimPrefix(name, "zookeeper."))
+		}
+		if !ok {
+			warnings = append(warnings, fmt.Sprintf("%s=%s has no meaning for gregor's keeper and is ignored", name, shown(name, value)))
 			continue
 		}
 		if rule := known.set(&f, value); rule != "" {
@@ -183,9 +185,13 @@ func ParseZooCfg(src []byte) (c Config, warnings []string, err error) {
 	} else if f.host != "" {
 		return Config{}, nil, fmt.Errorf("zoo.cfg: clientPortAddress=%s: needs clientPort", f.host)
 	}
+	if err := f.finishSecurity(); err != nil {
+		return Config{}, nil, fmt.Errorf("zoo.cfg: %w", err)
+	}
 	if err := f.withDefaults().check(); err != nil {
 		return Config{}, nil, fmt.Errorf("zoo.cfg: %w", err)
 	}
+	warnings = append(warnings, f.notes...)
 	slices.Sort(warnings)
 	return f.Config, warnings, nil
 }

@@ -46,7 +46,7 @@ admin.enableServer=false
 }
 
 func TestParseZooCfgRefusesWhatMustNotBeIgnored(t *testing.T) {
-	for _, line := range []string{"server.1=a:2888:3888", "secureClientPort=2281", "authProvider.1=org.example.Auth", "zookeeper.authProvider.sasl=x"} {
+	for _, line := range []string{"server.1=a:2888:3888", "authProvider.1=org.example.Auth", "zookeeper.authProvider.sasl=x"} {
 		_, _, err := ParseZooCfg([]byte("dataDir=/d\n" + line + "\n"))
 		if err == nil || !strings.Contains(err.Error(), line) || !strings.Contains(err.Error(), "remove it") {
 			t.Errorf("%s: %v", line, err)

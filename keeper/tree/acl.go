@@ -3,8 +3,10 @@ package tree
 import (
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 
+	"github.com/gregor-mq/gregor/keeper/x500"
 	"github.com/gregor-mq/gregor/zk"
 )
 
@@ -101,25 +103,52 @@ func matches(id Identity, a *zk.ACL) bool {
 	if id.Scheme != a.Scheme {
 		return false
 	}
-	if id.Scheme == zk.SchemeIP {
+	switch id.Scheme {
+	case zk.SchemeIP:
 		want, ok := parseIPACL(a.ID)
-		addr, err := netip.ParseAddr(id.ID)
-		return ok && err == nil && want.Contains(addr)
+		addr, known := parseIP(id.ID)
+		return ok && known && want.Contains(addr)
+	case zk.SchemeSASL:
+		return id.ID == saslSuper || id.ID == a.ID
 	}
 	return id.ID == a.ID
 }
 
-// parseIPACL reads an address, or a prefix in bits.
+// saslSuper is the user whom every ACL entry of scheme sasl means too.
+const saslSuper = "super"
+
+// parseIPACL reads an address, or one with the number of bits that count.
 func parseIPACL(s string) (netip.Prefix, bool) {
-	if strings.Contains(s, "/") {
-		p, err := netip.ParsePrefix(s)
-		return p, err == nil
+	addr, mask, masked := strings.Cut(s, "/")
+	a, ok := parseIP(addr)
+	bits := a.BitLen()
+	if masked {
+		n, err := strconv.ParseInt(mask, 10, 32)
+		ok = ok && err == nil && n >= 0 && int(n) <= bits
+		bits = int(n)
 	}
-	a, err := netip.ParseAddr(s)
-	if err != nil || a.Zone() != "" {
-		return netip.Prefix{}, false
+	return netip.PrefixFrom(a, bits), ok
+}
+
+// parseIP reads an address as ZooKeeper does: no zone, no IPv4 within IPv6, but
+// zeros in front of numbers.
+func parseIP(s string) (netip.Addr, bool) {
+	if a, err := netip.ParseAddr(s); err == nil {
+		return a, a.Is4() || !strings.ContainsAny(s, ".%")
 	}
-	return netip.PrefixFrom(a, a.BitLen()), true
+	parts := strings.Split(s, ".")
+	var b [4]byte
+	if len(parts) != len(b) {
+		return netip.Addr{}, false
+	}
+	for i, p := range parts {
+		n, err := strconv.ParseUint(p, 10, 31)
+		if err != nil || n > 255 {
+			return netip.Addr{}, false
+		}
+		b[i] = byte(n)
+	}
+	return netip.AddrFrom4(b), true
 }
 
 // maxAuthACL bounds what "auth" becomes in one request, in bytes: no client could
@@ -170,17 +199,33 @@ func (o *Options) fixACL(acl []zk.ACL, ids []Identity, room *int) []zk.ACL {
 // authenticates reports whether a scheme proves who a client is: an address
 // does not, and super stands for no id that an ACL could name.
 func (o *Options) authenticates(scheme string) bool {
-	return scheme == zk.SchemeDigest || slices.Contains(o.Schemes, scheme)
+	return scheme == zk.SchemeDigest && !o.NoDigest || slices.Contains(o.Schemes, scheme)
 }
 
 func (o *Options) validID(scheme, id string) bool {
 	switch scheme {
 	case zk.SchemeDigest:
 		// user:hash; Java's split drops empty parts at the end.
-		return strings.Count(strings.TrimRight(id, ":"), ":") == 1
+		return !o.NoDigest && strings.Count(strings.TrimRight(id, ":"), ":") == 1
 	case zk.SchemeIP:
 		_, ok := parseIPACL(id)
 		return ok
+	case zk.SchemeX509:
+		return slices.Contains(o.Schemes, scheme) && x509Name(id)
+	case zk.SchemeSASL:
+		return slices.Contains(o.Schemes, scheme) && principal(id)
 	}
 	return slices.Contains(o.Schemes, scheme)
+}
+
+// x509Name bounds what is read as a name: Java would take any length.
+func x509Name(id string) bool { return len(id) <= maxName && x500.Valid(id) }
+
+// maxName is far above any certificate's subject, in bytes.
+const maxName = 64 << 10
+
+// principal reports whether an id is a plain name, or service[/host]@realm.
+func principal(id string) bool {
+	name, realm, ok := strings.Cut(id, "@")
+	return !ok || !strings.ContainsAny(realm, "/@") && strings.Count(name, "/") <= 1
 }

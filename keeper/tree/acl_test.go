@@ -87,3 +87,85 @@ func TestAuthDoesNotMultiply(t *testing.T) {
 		t.Errorf("a few operations: %v", x.Err)
 	}
 }
+
+func TestIPACLs(t *testing.T) {
+	f := func(acl, addr string, valid, match bool) {
+		t.Helper()
+		if got := (&Options{}).validID(zk.SchemeIP, acl); got != valid {
+			t.Errorf("%q is valid: %v", acl, got)
+		}
+		got := Allowed([]zk.ACL{{Perms: zk.PermAll, Scheme: zk.SchemeIP, ID: acl}}, zk.PermRead, []Identity{{zk.SchemeIP, addr}})
+		if got != match {
+			t.Errorf("%q lets %s: %v", acl, addr, got)
+		}
+	}
+	f("10.1.2.3", "10.1.2.3", true, true)
+	f("10.1.2.3", "10.1.2.4", true, false)
+	f("010.001.2.3", "10.1.2.3", true, true)
+	f("10.1.0.0/16", "10.1.255.255", true, true)
+	f("10.1.0.0/16", "10.2.0.0", true, false)
+	f("10.1.9.9/16", "10.1.2.3", true, true) // bits behind the mask do not count
+	f("10.1.2.0/23", "10.1.3.255", true, true)
+	f("10.1.2.0/23", "10.1.4.0", true, false)
+	f("0.0.0.0/0", "203.0.113.9", true, true)
+	f("0.0.0.0/0", "::1", true, false)
+	f("10.1.2.3/32", "10.1.2.3", true, true)
+	f("10.1.2.3/33", "10.1.2.3", false, false)
+	f("10.1.2.3/-1", "10.1.2.3", false, false)
+	f("10.1.2.3/", "10.1.2.3", false, false)
+	f("10.1.2/8", "10.1.2.3", false, false)
+	f("10.1.2.256", "10.1.2.3", false, false)
+	f("", "10.1.2.3", false, false)
+	f("localhost", "127.0.0.1", false, false)
+	f("2001:db8::/32", "2001:db8:1::9", true, true)
+	f("2001:db8::/32", "2001:db9::", true, false)
+	f("2001:DB8:0:0:0:0:0:1", "2001:db8::1", true, true)
+	f("::1/128", "::1", true, true)
+	f("::/0", "2001:db8::1", true, true)
+	f("::1/129", "::1", false, false)
+	f("::ffff:10.1.2.3", "10.1.2.3", false, false)
+	f("fe80::1%eth0", "fe80::1", false, false)
+	f("1::2::3", "1::2", false, false)
+}
+
+func TestIDsOfSchemes(t *testing.T) {
+	on := Options{Schemes: []string{zk.SchemeX509, zk.SchemeSASL}}
+	f := func(o Options, scheme, id string, want bool) {
+		t.Helper()
+		if got := o.validID(scheme, id); got != want {
+			t.Errorf("%s:%s is valid: %v", scheme, id, got)
+		}
+	}
+	f(on, zk.SchemeX509, "CN=alice,O=gregor", true)
+	f(on, zk.SchemeX509, "alice", false)
+	f(on, zk.SchemeX509, "CN="+string(make([]byte, maxName)), false)
+	f(Options{}, zk.SchemeX509, "CN=alice", false)
+	f(on, zk.SchemeSASL, "bob", true)
+	f(on, zk.SchemeSASL, "kafka/host", true)
+	f(on, zk.SchemeSASL, "kafka/host@REALM", true)
+	f(on, zk.SchemeSASL, "kafka@REALM", true)
+	f(on, zk.SchemeSASL, "a@b@c", false)
+	f(on, zk.SchemeSASL, "a/b/c@d", false)
+	f(on, zk.SchemeSASL, "a@b/c", false)
+	f(Options{}, zk.SchemeSASL, "bob", false)
+	f(Options{}, zk.SchemeDigest, "a:b", true)
+	f(Options{NoDigest: true}, zk.SchemeDigest, "a:b", false)
+	f(on, zk.SchemeSuper, "", false)
+	f(on, "key", "x", false)
+}
+
+// TestSASLSuper: the user super has what any user of scheme sasl has, and no
+// more.
+func TestSASLSuper(t *testing.T) {
+	super := []Identity{{zk.SchemeSASL, "super"}}
+	bobs := []zk.ACL{{Perms: zk.PermRead, Scheme: zk.SchemeSASL, ID: "bob"}}
+	if !Allowed(bobs, zk.PermRead, super) || Allowed(bobs, zk.PermWrite, super) {
+		t.Error("super is not bob")
+	}
+	if Allowed([]zk.ACL{{Perms: zk.PermAll, Scheme: zk.SchemeDigest, ID: "bob:x"}}, zk.PermRead, super) {
+		t.Error("super stands for an id of another scheme")
+	}
+	if Allowed(bobs, zk.PermRead, []Identity{{zk.SchemeDigest, "super"}, {zk.SchemeSASL, "mallory"}}) {
+		t.Error("mallory is bob")
+	}
+}

@@ -16,6 +16,9 @@ type Options struct {
 	// Schemes are the authentication schemes besides digest and ip, such as
 	// sasl, whose ids an ACL may name.
 	Schemes []string
+	// NoDigest forbids ids of scheme digest
+	// (DigestAuthenticationProvider.enabled=false).
+	NoDigest bool
 	// Seed spreads the index; any number, it shows nowhere.
 	Seed uint64
 	// Memory holds the nodes; nil for the collected heap.
