@@ -65,6 +65,12 @@ type Config struct {
 	// Servers are the members of the ensemble, this one included (server.N); none
 	// for a keeper that is alone.
 	Servers []ensemble.Server
+	// ReconfigEnabled lets clients change the members at run time (reconfigEnabled).
+	// Without it the servers of zoo.cfg are taken in when they come.
+	ReconfigEnabled bool
+	// QuorumListenAll listens for other members on all addresses
+	// (quorumListenOnAllIPs).
+	QuorumListenAll bool
 }
 
 // DefaultTickTime is ZooKeeper's tick when none is configured.

@@ -51,6 +51,7 @@ type conn struct {
 	ids      atomic.Pointer[[]tree.Identity]
 	welcomed chan struct{} // closed when the session is there
 	touched  bool          // the loop's
+	hello    bool          // it speaks ZooKeeper's protocol, not four-letter words
 	waits    atomic.Bool   // for memory
 	room     chan struct{} // a hint that the queue got shorter
 	ctx      context.Context
@@ -219,6 +220,9 @@ func (c *conn) greet() error {
 	hello := &zk.ConnectRequest{}
 	if err := zk.Unmarshal(frame, hello); err != nil {
 		return fmt.Errorf("connect request: %w", err)
+	}
+	if c.hello = true; !c.k.serves() {
+		return errNotServing
 	}
 	hello.Password = slices.Clone(hello.Password)
 	cl := &call{conn: c, kind: callConnect, hello: hello, op: zk.OpCreateSession, start: c.k.env.Clock.Now()}
@@ -512,6 +516,9 @@ func (c *conn) write(buf []byte) error {
 			c.deadlineLocked()
 		}
 		c.mu.Unlock()
+		if c.hello && !c.k.serves() {
+			return errNotServing
+		}
 		if _, err := c.nc.Write(step); err != nil {
 			return err
 		}

@@ -44,7 +44,7 @@ func FuzzMarks(f *testing.F) {
 		if err := d.parse(metaName, string(src), 1); err != nil {
 			return
 		}
-		if err := d.writeMeta(disk, Config{DataDir: "/", Member: 1}, );err != nil {
+		if err := d.writeMeta(disk, Config{DataDir: "/", Member: 1}); err != nil {
 			t.Fatal(err)
 		}
 		var again directory

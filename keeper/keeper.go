@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -46,6 +47,13 @@ type Keeper struct {
 	disk     diskSizes
 	guard    guard
 	words    map[string]bool // the four-letter words to answer, "*" for all
+
+	// In an ensemble; quorum is nil for a keeper that is alone.
+	quorum     *quorum
+	ensembleID atomic.Uint64
+	touched    touchList
+	until      atomic.Int64 // elapsed ms to which clients are served
+	writer     *logWriter   // once there is one
 }
 
 // diskSizes are figures for conf and dirs, in bytes.
@@ -80,11 +88,12 @@ func Start(ctx context.Context, cfg Config, e env.Env, log *slog.Logger) (*Keepe
 	if err := k.bind(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("keeper: %w", err), dir.close())
 	}
-	l, w, err := k.recover()
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("keeper: %w", err), k.unbind(), dir.close())
+	if err := k.begin(context.WithoutCancel(ctx)); err != nil {
+		return nil, errors.Join(err, k.unbind(), dir.close())
 	}
-	k.launch(context.WithoutCancel(ctx), l, w)
+	if cfg.inEnsemble() {
+		return k, nil // clients are served once there is a majority
+	}
 	select {
 	case <-k.ready:
 		return k, nil
@@ -127,33 +136,71 @@ func (k *Keeper) unbind() error {
 	return errors.Join(errs...)
 }
 
-// launch starts all goroutines; ctx carries their labels and never ends.
-func (k *Keeper) launch(ctx context.Context, l *loop, w *logWriter) {
+// begin recovers and starts all goroutines; ctx carries their labels and never
+// ends. A member of an ensemble recovers later: first it must know whether it has
+// ever been one.
+func (k *Keeper) begin(ctx context.Context) error {
+	k.ensembleID.Store(k.dir.ensemble)
+	if k.cfg.inEnsemble() {
+		var err error
+		if k.quorum, err = k.newQuorum(); err != nil {
+			return err
+		}
+		k.until.Store(never)
+		k.launch(ctx, k.runMember)
+		return nil
+	}
+	l, w, err := k.recover()
+	if err != nil {
+		return fmt.Errorf("keeper: %w", err)
+	}
+	k.until.Store(math.MaxInt64)
+	k.writer = w
+	k.launch(ctx, func(ctx context.Context) error {
+		k.group.Go("keeper-log", w.run)
+		return l.run(ctx)
+	})
+	return nil
+}
+
+// launch starts all goroutines.
+func (k *Keeper) launch(ctx context.Context, loop func(context.Context) error) {
 	k.outer = run.NewGroup(ctx)
 	k.group = run.NewGroup(k.outer.Context())
-	k.group.Go("keeper-loop", l.run)
-	k.group.Go("keeper-log", w.run)
+	k.group.Go("keeper-loop", loop)
 	k.group.Go("keeper-closer", k.closeAll)
 	for _, ln := range k.listen {
 		k.group.Go("keeper-accept", func(ctx context.Context) error { return k.accept(ctx, ln) })
 	}
 	k.outer.Go("keeper-end", func(context.Context) error {
-		err := k.group.Wait()
-		k.state.tree.Close()
-		err = errors.Join(err, w.log.Close())
-		err = errors.Join(err, w.end.close(k.env.FS, w.log.End()))
-		if err = errors.Join(err, k.dir.close()); err != nil {
-			k.err = fmt.Errorf("keeper: %w", err)
-			k.log.Error("keeper ended", "error", k.err)
-		}
-		close(k.done)
+		k.end(k.group.Wait())
 		return nil
 	})
+}
+
+// end closes what is left when all goroutines are gone.
+func (k *Keeper) end(err error) {
+	if t := k.state.tree; t != nil {
+		t.Close()
+	}
+	if w := k.writer; w != nil {
+		err = errors.Join(err, w.log.Close())
+		err = errors.Join(err, w.end.close(k.env.FS, w.log.End()))
+	}
+	if err = errors.Join(err, k.dir.close()); err != nil {
+		k.err = fmt.Errorf("keeper: %w", err)
+		k.log.Error("keeper ended", "error", k.err)
+	}
+	close(k.done)
 }
 
 // closeAll unblocks every goroutine once the keeper is to end.
 func (k *Keeper) closeAll(ctx context.Context) error {
 	<-ctx.Done()
+	if k.quorum != nil {
+		k.quorum.events.Close()
+		_ = k.quorum.peers.Stop(context.WithoutCancel(ctx)) // nothing bounds it
+	}
 	for _, l := range k.listen {
 		// What Close could report is of no use any more.
 		_ = l.Close()
@@ -171,10 +218,12 @@ const acceptPause = 50 * time.Millisecond
 // accept takes connections of one listener. What the system refuses for a
 // while must not take the keeper away from those that are connected.
 func (k *Keeper) accept(ctx context.Context, l net.Listener) error {
-	select {
-	case <-k.ready:
-	case <-ctx.Done():
-		return nil
+	if k.quorum == nil { // or clients are told that there is no majority
+		select {
+		case <-k.ready:
+		case <-ctx.Done():
+			return nil
+		}
 	}
 	for {
 		nc, err := l.Accept()

@@ -53,6 +53,21 @@ type loop struct {
 	snapping  bool
 	snapDone  chan snapResult
 
+	members membership
+	// A leader's: where its leadership began, in the log and in elapsed ms; when it
+	// last heard of each member, and when of its own signs; which calls it took.
+	started       uint64
+	ledSince      int64
+	heard, echoed map[uint64]int64
+	intakes       map[uint64]intake
+	// A follower's: what its leader said of itself, and the term in which it is given
+	// calls.
+	leaderStart, leaderTerm, stream uint64
+	// installing is a snapshot of another member, resetting whether the log is being
+	// begun anew behind it.
+	installing *install
+	resetting  bool
+
 	wheel  map[int64][]*session // by the tick at which they may expire
 	ticked int64                // elapsed ms up to which the wheel has turned
 	reapAt int64                // elapsed ms of the next look for containers
@@ -63,10 +78,7 @@ func (l *loop) run(ctx context.Context) error {
 	defer l.k.inbox.Close()
 	l.k.stats.reset()
 	l.planSnapshot()
-	if err := l.rn.Campaign(); err != nil {
-		return fmt.Errorf("raft: %w", err)
-	}
-	if err := l.drive(); err != nil {
+	if err := l.begin(); err != nil {
 		return err
 	}
 	tick := l.k.env.Clock.NewTimer(l.toNextTick())
@@ -79,6 +91,18 @@ func (l *loop) run(ctx context.Context) error {
 	return nil
 }
 
+// begin has a keeper that is alone lead at once; others listen first.
+func (l *loop) begin() error {
+	if l.k.quorum != nil {
+		l.meet()
+		return nil
+	}
+	if err := l.rn.Campaign(); err != nil {
+		return fmt.Errorf("raft: %w", err)
+	}
+	return l.drive()
+}
+
 // one waits for something to do and does it. What is on disk comes first: it is
 // answered before more is begun.
 func (l *loop) one(ctx context.Context, tick env.Timer) error {
@@ -88,7 +112,7 @@ func (l *loop) one(ctx context.Context, tick env.Timer) error {
 	default:
 	}
 	ready := l.k.inbox.Ready()
-	if l.appends >= maxAppends || l.prep == nil {
+	if l.appends >= maxAppends || !l.takesCalls() {
 		ready = nil
 	}
 	select {
@@ -102,6 +126,12 @@ func (l *loop) one(ctx context.Context, tick env.Timer) error {
 	case r := <-l.snapDone:
 		l.snapshotDone(r)
 		return nil
+	case <-l.members.ready:
+		return l.takeEvents()
+	case <-l.members.beat:
+		return l.onBeat()
+	case <-l.members.soon:
+		return l.campaign()
 	case <-tick.C():
 		l.tick()
 		err := l.drive()
@@ -110,14 +140,25 @@ func (l *loop) one(ctx context.Context, tick env.Timer) error {
 	}
 }
 
+// takesCalls reports whether a call can go on from here: a follower keeps so many,
+// and not more, until they are answered.
+func (l *loop) takesCalls() bool {
+	return l.prep != nil || l.k.quorum != nil && len(l.waiting.calls) < inboxLimit
+}
+
 // takeCalls turns all requests that wait into proposals.
 func (l *loop) takeCalls() {
 	l.calls = l.k.inbox.TryDrain(l.calls[:0])
 	now := l.now()
 	for _, c := range l.calls {
-		if l.admit(c) {
-			l.waiting.push(c)
+		if !l.admit(c) {
+			continue
+		}
+		l.waiting.push(c)
+		if l.prep != nil {
 			l.take(now, origin{l.k.cfg.Member, c.seq}, c)
+		} else {
+			l.forward(c)
 		}
 	}
 	clear(l.calls)
@@ -151,7 +192,7 @@ func (l *loop) propose() {
 	b := l.cur
 	l.cur = nil
 	err := l.rn.Propose(b.data)
-	must.Hold(err == nil, "a leader without other members takes every proposal")
+	must.Hold(err == nil, "a leader takes every proposal")
 	b.data = nil
 	l.pending = append(l.pending, b)
 }
@@ -159,6 +200,7 @@ func (l *loop) propose() {
 // drive carries out what raft wants until it wants nothing more.
 func (l *loop) drive() error {
 	for l.rn.HasReady() {
+		l.watchRole()
 		for _, m := range l.rn.Ready().Messages {
 			switch m.GetType() {
 			case pb.MsgStorageAppend:
@@ -172,21 +214,43 @@ func (l *loop) drive() error {
 				if err := l.respond(m); err != nil {
 					return err
 				}
+			default:
+				l.send(m)
 			}
 		}
 	}
+	l.watchRole()
 	l.wakeAll()
 	return nil
+}
+
+// watchRole notices that this member leads no longer.
+func (l *loop) watchRole() {
+	if l.prep != nil && l.rn.BasicStatus().RaftState != raft.StateLeader {
+		l.stepDown()
+	}
+}
+
+// send gives a message to another member.
+func (l *loop) send(m *pb.Message) {
+	if m.GetType() == pb.MsgSnap {
+		l.sendSnapshot(m)
+		return
+	}
+	if !l.k.quorum.sendRaft(m) {
+		l.rn.ReportUnreachable(m.GetTo())
+	}
 }
 
 // appendMessage gives entries to the log. What needs no fsync is answered at
 // once, unless something before it is still on its way.
 func (l *loop) appendMessage(m *pb.Message) error {
-	durable := len(m.Entries) > 0 || m.Term != nil && (m.GetTerm() != l.storage.state.Term || m.GetVote() != l.storage.state.Vote)
+	durable := len(m.Entries) > 0 || m.Snapshot != nil || m.Term != nil && (m.GetTerm() != l.storage.state.Term || m.GetVote() != l.storage.state.Vote)
 	if !durable && l.appends == 0 {
 		return l.respond(m)
 	}
 	l.appends++
+	l.resetting = l.resetting || m.Snapshot != nil
 	return l.writer.put(m, durable)
 }
 
@@ -194,6 +258,9 @@ func (l *loop) appendMessage(m *pb.Message) error {
 func (l *loop) appended(msgs []*pb.Message) error {
 	l.appends -= len(msgs)
 	for _, m := range msgs {
+		if m.Snapshot != nil {
+			l.installed()
+		}
 		l.storage.append(m.Entries)
 		if m.Term != nil {
 			l.storage.state.Term, l.storage.state.Vote = m.GetTerm(), m.GetVote()
@@ -208,8 +275,9 @@ func (l *loop) appended(msgs []*pb.Message) error {
 // respond gives raft the answers attached to a message.
 func (l *loop) respond(m *pb.Message) error {
 	for _, r := range m.Responses {
-		if r.GetTo() != l.k.cfg.Member {
-			continue // no other members
+		if r.GetTo() != l.k.dir.raft && !raft.IsLocalMsgTarget(r.GetTo()) {
+			l.send(r)
+			continue
 		}
 		if err := l.rn.Step(r); err != nil {
 			return fmt.Errorf("raft: %w", err)
@@ -222,10 +290,14 @@ func (l *loop) respond(m *pb.Message) error {
 func (l *loop) apply(entries []*pb.Entry) error {
 	for _, e := range entries {
 		l.applied = e.GetIndex()
-		if len(e.Data) == 0 { // raft's own, at the begin of a term
-			if l.prep == nil && e.GetTerm() == l.rn.BasicStatus().GetTerm() {
-				l.lead()
+		if e.GetType() != pb.EntryNormal {
+			if err := l.applyChange(e); err != nil {
+				return err
 			}
+			continue
+		}
+		if len(e.Data) == 0 { // raft's own
+			l.applyEmpty(e)
 			continue
 		}
 		b, err := l.batchOf(e)
@@ -238,18 +310,37 @@ func (l *loop) apply(entries []*pb.Entry) error {
 	}
 	l.storage.release(l.applied)
 	l.maybeSnapshot()
+	l.openStream()
 	return nil
+}
+
+// applyEmpty meets the entry with which a term begins, or what raft makes of a
+// change of members that it refuses.
+func (l *loop) applyEmpty(e *pb.Entry) {
+	st := l.rn.BasicStatus()
+	switch {
+	case l.prep != nil:
+		l.popPending()
+		l.members.changing = false
+	case st.RaftState == raft.StateLeader && e.GetTerm() == st.GetTerm():
+		l.lead(e.GetIndex())
+	}
+}
+
+// popPending takes the oldest proposal off.
+func (l *loop) popPending() *batch {
+	must.Hold(len(l.pending) > 0, "a leader's entries are those it proposed")
+	b := l.pending[0]
+	l.pending[0] = nil
+	l.pending = l.pending[1:]
+	return b
 }
 
 // batchOf returns the transactions of an entry: as they were proposed here, or
 // decoded when the entry is from before this leadership.
 func (l *loop) batchOf(e *pb.Entry) (*batch, error) {
 	if l.prep != nil {
-		must.Hold(len(l.pending) > 0, "a leader's entries are those it proposed")
-		b := l.pending[0]
-		l.pending[0] = nil
-		l.pending = l.pending[1:]
-		return b, nil
+		return l.popPending(), nil
 	}
 	b, err := decodeBatch(e.Data)
 	if err != nil {
@@ -270,8 +361,12 @@ func (l *loop) applyBatch(b *batch) {
 			l.prep.Applied(x)
 		}
 		l.fire(x.Zxid)
-		l.sessionChanged(x)
-		if from := b.origins[i]; from.member == k.cfg.Member {
+		from := b.origins[i]
+		l.sessionChanged(x, from)
+		if x.Op == tree.OpConfig {
+			l.configured(uint64(x.Owner))
+		}
+		if from.member == k.cfg.Member {
 			if c := l.waiting.pop(from.seq); c != nil {
 				l.answer(c, x, &l.res)
 			}
@@ -313,25 +408,37 @@ func (l *loop) wakeAll() {
 	l.touched = l.touched[:0]
 }
 
-// lead opens this member's epoch: what was applied ends the one before. Then it
-// ends the sessions that lived in this member's last process.
-func (l *loop) lead() {
+// lead opens this member's epoch: what was applied ends the one before. index is
+// where its leadership begins.
+func (l *loop) lead(index uint64) {
 	k := l.k
 	t := k.state.tree // the loop alone changes it, so it may look without a lock
 	l.prep = tree.NewPreparer(t)
 	l.zxid = (t.LastZxid()>>32 + 1) << 32
 	now := l.now()
 	l.add(l.prep.Epoch(l.zxid, now), origin{})
+	l.reign(index)
 	for _, id := range t.Sessions() {
 		s, _ := t.Session(id)
 		l.track(id, s.Timeout)
 	}
 	l.ticked = k.elapsed()
 	l.reapAt = l.ticked + k.cfg.ReapInterval.Milliseconds()
+	l.form(now)
 	for _, c := range l.waiting.calls { // no other leader took them
 		l.take(now, origin{k.cfg.Member, c.seq}, c)
 	}
 	l.propose()
+}
+
+// stepDown forgets what only a leader knows. What was proposed and is not applied
+// may be, by another: calls wait for that.
+func (l *loop) stepDown() {
+	l.k.log.Info("leads no longer")
+	l.prep, l.cur, l.pending, l.zxid = nil, nil, nil, 0
+	l.wheel = map[int64][]*session{}
+	l.k.sessions.keepConnected()
+	l.members.stepDown()
 }
 
 // toNextTick is how long until sessions may expire again.
@@ -397,7 +504,7 @@ func (l *loop) admit(c *call) bool {
 	case !l.owns(c):
 		c.release()
 		return false // the session moved to a newer connection
-	case c.kind == callSync && len(l.pending) == 0 && l.cur == nil: // all is applied
+	case c.kind == callSync && l.k.quorum == nil && len(l.pending) == 0 && l.cur == nil: // all is applied
 		l.syncNow(c)
 		return false
 	}
@@ -415,6 +522,10 @@ func (l *loop) syncNow(c *call) {
 // of that origin, in the order in which the calls came.
 func (l *loop) take(now int64, from origin, c *call) {
 	id := c.req.Session
+	if l.moved(from.member, c) {
+		l.refuse(now, from, c, zk.ErrSessionMoved)
+		return
+	}
 	switch c.kind {
 	case callConnect:
 		l.add(l.prep.CreateSession(l.nextZxid(), now, id, c.timeout, c.process), from)
@@ -457,7 +568,7 @@ func (l *loop) answer(c *call, x *tree.Txn, res *tree.Result) {
 	var body zk.Record
 	switch {
 	case c.kind == callBorn:
-		close(l.k.ready)
+		l.k.open()
 		return
 	case c.kind == callConnect, c.kind == callAttach:
 		l.welcome(c, x)

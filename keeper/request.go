@@ -38,6 +38,9 @@ func (c *conn) handle(frame []byte) error {
 	}
 	now := c.k.env.Clock.Now()
 	s.touch(now.Sub(c.k.started).Milliseconds(), c.k.tickMillis())
+	if c.k.quorum != nil {
+		c.k.touched.note(s)
+	}
 	h, body, err := zk.DecodeRequest(frame)
 	if err != nil && len(frame) < 2*4 {
 		return err

@@ -26,3 +26,12 @@ func (c Config) self() (ensemble.Server, bool) {
 	}
 	return c.Servers[i], true
 }
+
+// quorumAddr is where this member listens for others.
+func (c Config) quorumAddr() string {
+	s, _ := c.self()
+	if c.QuorumListenAll {
+		s.Host = ""
+	}
+	return s.Peer()
+}

@@ -23,6 +23,11 @@ type session struct {
 	deadline atomic.Int64
 	conn     *conn // guarded by sessionTable.mu
 	gone     bool  // the loop's
+	// home is the member that the session's client is connected to, 0 while a leader
+	// does not know it; the loop's.
+	home uint64
+	// named is set while it is in Keeper.touched.
+	named atomic.Bool
 }
 
 // sessionTable finds sessions by id.
@@ -93,14 +98,34 @@ func (s *session) touch(now, tick int64) {
 
 func (k *Keeper) tickMillis() int64 { return k.cfg.TickTime.Milliseconds() }
 
-// track begins to watch over a session's life.
-func (l *loop) track(id int64, timeout int32) *session {
-	s := &session{id: id}
+// obtain returns a session's entry, made where there is none.
+func (t *sessionTable) obtain(id int64, timeout int32) *session {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s := t.m[id]
+	if s == nil {
+		s = &session{id: id}
+		t.m[id] = s
+	}
 	s.timeout.Store(int64(timeout))
-	s.touch(l.k.elapsed(), l.k.tickMillis())
-	l.k.sessions.mu.Lock()
-	l.k.sessions.m[id] = s
-	l.k.sessions.mu.Unlock()
+	return s
+}
+
+// keepConnected forgets sessions of which no client is connected here.
+func (t *sessionTable) keepConnected() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	maps.DeleteFunc(t.m, func(_ int64, s *session) bool { return s.conn == nil })
+	for _, s := range t.m {
+		s.home = 0
+	}
+}
+
+// track begins to watch over a session's life. Other members may serve its client
+// for the time of a lease before they hear of a new leader.
+func (l *loop) track(id int64, timeout int32) *session {
+	s := l.k.sessions.obtain(id, timeout)
+	s.touch(l.k.elapsed()+l.k.leaseMillis(), l.k.tickMillis())
 	d := s.deadline.Load()
 	l.wheel[d] = append(l.wheel[d], s)
 	return s
@@ -122,6 +147,9 @@ func (l *loop) expire() {
 			case s.gone || l.prep.Closing(s.id):
 			case d > t:
 				l.wheel[d] = append(l.wheel[d], s)
+			case l.mayLive(s) > now:
+				later := (l.mayLive(s)/tick + 1) * tick
+				l.wheel[later] = append(l.wheel[later], s)
 			default:
 				k.log.Info("session expired", "session", sessionName(s.id), "timeout_ms", s.timeout.Load())
 				l.add(l.prep.CloseSession(l.nextZxid(), l.now(), s.id, 0), origin{})
@@ -132,14 +160,17 @@ func (l *loop) expire() {
 	}
 }
 
-// sessionChanged follows a transaction that begins or ends a session.
-func (l *loop) sessionChanged(x *tree.Txn) {
-	if l.prep == nil {
-		return
-	}
+// sessionChanged follows a transaction that begins, moves or ends a session.
+func (l *loop) sessionChanged(x *tree.Txn, from origin) {
 	switch x.Op {
 	case zk.OpCreateSession:
-		l.track(x.Session, x.Timeout)
+		if l.prep != nil {
+			l.track(x.Session, x.Timeout).home = from.member
+		}
+	case tree.OpAttach:
+		if c := l.k.sessions.connOf(x.Session); c != nil && x.Err == zk.OK && from.member != l.k.cfg.Member {
+			c.close() // its client is with another member now
+		}
 	case zk.OpCloseSession:
 		if c := l.k.sessions.remove(x.Session); c != nil {
 			c.closeAfterReplies()
@@ -208,13 +239,24 @@ func (l *loop) sendAway(c *call) {
 
 // welcome answers a client whose session was made or attached, or could not be.
 func (l *loop) welcome(c *call, x *tree.Txn) {
-	s := l.k.sessions.get(x.Session)
-	if x.Err != zk.OK || s == nil {
+	if _, ok := l.k.state.tree.Session(x.Session); x.Err != zk.OK || !ok {
 		l.sendAway(c)
 		return
 	}
-	s.timeout.Store(int64(x.Timeout))
-	l.bindSession(c, s)
+	l.bindSession(c, l.k.sessions.obtain(x.Session, x.Timeout))
+}
+
+// moved reports whether the session of a call is with another member than the one
+// it comes from, and takes note of where a session is attached.
+func (l *loop) moved(member uint64, c *call) bool {
+	s := l.k.sessions.get(c.req.Session)
+	switch {
+	case s == nil || c.kind == callConnect || c.kind == callBorn:
+		return false
+	case c.kind == callAttach || s.home == 0:
+		s.home = member
+	}
+	return s.home != member
 }
 
 func (l *loop) bindSession(c *call, s *session) {

@@ -14,6 +14,7 @@ import (
 // snapResult is what the writer of a snapshot tells the loop.
 type snapResult struct {
 	err   error
+	meta  snap.Meta
 	purge uint64 // the log is not needed up to here any more
 }
 
@@ -32,18 +33,18 @@ const minSnapBytes = 256 << 20
 
 // maybeSnapshot begins one when enough was applied since the last.
 func (l *loop) maybeSnapshot() {
-	due := l.sinceSnap >= l.snapAt || l.snapBytes >= max(minSnapBytes, l.k.state.tree.ApproximateSize())
+	due := l.storage.wanted || l.sinceSnap >= l.snapAt || l.snapBytes >= max(minSnapBytes, l.k.state.tree.ApproximateSize())
 	if l.snapping || !due {
 		return
 	}
-	l.snapping = true
+	l.snapping, l.storage.wanted = true, false
 	l.planSnapshot()
 	k := l.k
 	k.state.Lock()
 	s := k.state.tree.BeginSnapshot()
 	k.state.Unlock()
 	term, _ := l.storage.Term(l.applied) // held: the storage keeps the term of what it released
-	m := snap.Meta{DirID: k.dir.id, Index: l.applied, Term: term, Zxid: s.Zxid(), Members: l.storage.members}
+	m := snap.Meta{DirID: k.dir.id, Index: l.applied, Term: term, Zxid: s.Zxid(), Members: l.storage.members, Ensemble: k.dir.ensemble}
 	k.group.Go("keeper-snapshot", func(ctx context.Context) error {
 		l.snapDone <- k.writeSnapshot(ctx, m, s)
 		return nil
@@ -72,7 +73,7 @@ func (k *Keeper) writeSnapshot(ctx context.Context, m snap.Meta, s *tree.Snapsho
 	oldest, err := snap.Purge(k.env.FS, k.dir.snaps, k.cfg.SnapRetain)
 	k.log.Info("snapshot written", "zxid", fmt.Sprintf("0x%x", m.Zxid), "nodes", s.Nodes(), "bytes", size,
 		"took", k.env.Clock.Now().Sub(begin).Round(time.Millisecond))
-	return snapResult{err: err, purge: oldest}
+	return snapResult{err: err, meta: m, purge: oldest}
 }
 
 // snapshotDone lets the log behind the oldest snapshot go. A snapshot that
@@ -82,6 +83,9 @@ func (l *loop) snapshotDone(r snapResult) {
 	if r.err != nil {
 		l.k.log.Error("snapshot failed; the log is kept", "error", r.err)
 		return
+	}
+	if r.meta.Index > l.storage.snap.Index {
+		l.storage.snap = r.meta
 	}
 	if r.purge > 0 {
 		// A full queue means that the log is busy; the next snapshot purges.

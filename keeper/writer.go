@@ -12,6 +12,7 @@ import (
 
 // logFile is what the writer needs of a wal.Log.
 type logFile interface {
+	Reset(after uint64, state *wal.State) error
 	Append(entries []wal.Entry, state *wal.State) error
 	Purge(upTo uint64) error
 	Bytes() int64
@@ -51,19 +52,28 @@ func (w *logWriter) run(ctx context.Context) error {
 func (w *logWriter) write(tasks []logTask, entries []wal.Entry) ([]wal.Entry, error) {
 	var state *wal.State
 	var msgs []*pb.Message
-	purge := uint64(0)
+	purge, behind := uint64(0), uint64(0)
 	for _, t := range tasks {
 		purge = max(purge, t.purge)
 		if t.msg == nil {
 			continue
 		}
 		msgs = append(msgs, t.msg)
+		if t.msg.Snapshot != nil { // it replaces all before it
+			behind, entries = t.msg.GetSnapshot().GetMetadata().GetIndex(), entries[:0]
+		}
 		for _, e := range t.msg.Entries {
 			entries = append(entries, wal.Entry{Term: e.GetTerm(), Index: e.GetIndex(), Type: int32(e.GetType()), Data: e.Data})
 		}
 		if t.durable && t.msg.Term != nil {
 			state = &wal.State{Term: t.msg.GetTerm(), Vote: t.msg.GetVote()}
 		}
+	}
+	if behind != 0 {
+		if err := w.log.Reset(behind, state); err != nil {
+			return entries, err
+		}
+		state = nil
 	}
 	if err := w.log.Append(entries, state); err != nil {
 		return entries, err

@@ -44,7 +44,7 @@ func (t *Tree) attach(x *Txn, res *Result) {
 // configure writes /zookeeper/config. Its version never changes.
 func (t *Tree) configure(x *Txn, res *Result) {
 	set := *x
-	set.Path, set.Version = configPath, -1
+	set.Path, set.Version = ConfigPath, -1
 	t.setData(x, &set, res)
 }
 

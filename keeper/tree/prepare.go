@@ -75,7 +75,7 @@ func (p *Preparer) one(x *Txn, r *Request, body zk.Request) zk.Err {
 
 // special paths cannot be deleted.
 func special(path string) bool {
-	return path == "/" || path == zookeeperPath || path == quotaPath || path == configPath
+	return path == "/" || path == zookeeperPath || path == quotaPath || path == ConfigPath
 }
 
 // parentOf is ZooKeeper's weaker check, made before the parent is looked up.

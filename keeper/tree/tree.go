@@ -29,7 +29,8 @@ type Options struct {
 const (
 	zookeeperPath = "/zookeeper"
 	quotaPath     = "/zookeeper/quota"
-	configPath    = "/zookeeper/config"
+	// ConfigPath is where the members of an ensemble are named.
+	ConfigPath = "/zookeeper/config"
 )
 
 // Tree is the state. See the package comment for who may call what when.
@@ -65,7 +66,7 @@ var presets = []struct {
 }{
 	{zookeeperPath, zk.OpenACL, 0},
 	{quotaPath, zk.OpenACL, 0},
-	{configPath, zk.ReadACL, -1},
+	{ConfigPath, zk.ReadACL, -1},
 }
 
 // New returns a tree with the nodes that ZooKeeper presets.

@@ -1,0 +1,215 @@
+package keeper
+
+import (
+	"encoding/binary"
+	"slices"
+
+	"go.etcd.io/raft/v3"
+)
+
+// Members give each other signs of life, with the sender's time on them, and send
+// those back: so each knows since when, at the latest, it has not been heard. A
+// member serves clients for no longer than that plus the lease, and the leader ends
+// no session that such a member may still speak for: no client is served whose
+// session is over. Followers' signs also name the sessions of which they heard.
+
+// beat is a sign of life.
+type beat struct {
+	stamp int64  // the sender's elapsed ms
+	term  uint64 // the sender's
+	// start is the index at which the sender's leadership began, 0 for one that does
+	// not lead or not yet.
+	start uint64
+	// touched are sessions whose clients were heard since the last.
+	touched []int64
+}
+
+func (b *beat) append(dst []byte) []byte {
+	dst = binary.AppendVarint(dst, b.stamp)
+	dst = binary.AppendUvarint(dst, b.term)
+	dst = binary.AppendUvarint(dst, b.start)
+	for _, id := range b.touched {
+		dst = binary.BigEndian.AppendUint64(dst, uint64(id))
+	}
+	return dst
+}
+
+func decodeBeat(src []byte) (b beat, ok bool) {
+	r := varints{src: src}
+	b.stamp, b.term, b.start = r.varint(), r.uvarint(), r.uvarint()
+	const idSize = 8
+	if r.bad || len(r.src)%idSize != 0 {
+		return beat{}, false
+	}
+	for id := range slices.Chunk(r.src, idSize) {
+		b.touched = append(b.touched, int64(binary.BigEndian.Uint64(id)))
+	}
+	return b, true
+}
+
+// varints takes numbers off a message; bad sticks.
+type varints struct {
+	src []byte
+	bad bool
+}
+
+func (r *varints) uvarint() uint64 {
+	v, n := binary.Uvarint(r.src)
+	if n <= 0 {
+		r.bad, r.src = true, nil
+		return 0
+	}
+	r.src = r.src[n:]
+	return v
+}
+
+func (r *varints) varint() int64 {
+	v := r.uvarint()
+	return int64(v>>1) ^ -int64(v&1) // zigzag
+}
+
+func (r *varints) string() string {
+	n := r.uvarint()
+	if n > uint64(len(r.src)) {
+		r.bad, r.src = true, nil
+		return ""
+	}
+	s := string(r.src[:n])
+	r.src = r.src[n:]
+	return s
+}
+
+// beatNow sends signs of life: the leader's to all, a follower's to its leader.
+func (l *loop) beatNow() {
+	q, st := l.k.quorum, l.rn.BasicStatus()
+	b := beat{stamp: l.k.elapsed(), term: st.GetTerm()}
+	touched := l.k.touched.take()
+	switch {
+	case l.prep != nil:
+		b.start = l.started
+		msg := b.append(nil)
+		for _, s := range l.servers() {
+			if s != l.k.cfg.Member {
+				q.peers.Send(s, msgBeat, msg)
+			}
+		}
+		l.extend()
+	case st.Lead != raft.None && st.RaftState == raft.StateFollower:
+		b.touched = touched
+		q.peers.Send(memberOf(st.Lead), msgBeat, b.append(nil))
+	}
+}
+
+// servers are the numbers of all members that raft knows.
+func (l *loop) servers() []uint64 {
+	m := &l.storage.members
+	var out []uint64
+	for _, ids := range [][]uint64{m.Voters, m.Learners, m.Outgoing, m.LearnersNext} {
+		for _, id := range ids {
+			if n := memberOf(id); !slices.Contains(out, n) {
+				out = append(out, n)
+			}
+		}
+	}
+	return out
+}
+
+// heardBeat takes a sign of life in.
+func (l *loop) heardBeat(member uint64, src []byte) {
+	b, ok := decodeBeat(src)
+	st := l.rn.BasicStatus()
+	if !ok || b.term != st.GetTerm() {
+		return
+	}
+	q := l.k.quorum
+	switch {
+	case l.prep != nil:
+		l.heard[member] = l.k.elapsed()
+		for _, id := range b.touched {
+			if s := l.k.sessions.get(id); s != nil {
+				if s.home == 0 {
+					s.home = member
+				}
+				s.touch(l.k.elapsed(), l.k.tickMillis())
+			}
+		}
+	case st.Lead != raft.None && memberOf(st.Lead) == member && st.RaftState == raft.StateFollower:
+		l.leaderStart, l.leaderTerm = b.start, b.term
+		l.openStream()
+	default:
+		return
+	}
+	echo := beat{stamp: b.stamp, term: b.term}
+	q.peers.Send(member, msgEcho, echo.append(nil))
+}
+
+// heardEcho extends the time for which clients may be served.
+func (l *loop) heardEcho(member uint64, src []byte) {
+	b, ok := decodeBeat(src)
+	st := l.rn.BasicStatus()
+	if !ok || b.term != st.GetTerm() {
+		return
+	}
+	lease := l.k.quorum.lease().Milliseconds()
+	if l.prep != nil {
+		l.echoed[member] = max(l.echoed[member], b.stamp)
+		l.extend()
+	} else if st.Lead != raft.None && memberOf(st.Lead) == member {
+		l.k.serveUntil(b.stamp + lease)
+	}
+}
+
+// extend extends a leader's own lease: to when a majority was last heard.
+func (l *loop) extend() {
+	m := &l.storage.members
+	until := l.majority(m.Voters)
+	if len(m.Outgoing) > 0 {
+		until = min(until, l.majority(m.Outgoing))
+	}
+	l.k.serveUntil(until + l.k.quorum.lease().Milliseconds())
+}
+
+// majority is the latest moment at which a majority was heard, in elapsed ms.
+func (l *loop) majority(voters []uint64) int64 {
+	var at []int64
+	for _, id := range voters {
+		if id == l.k.dir.raft {
+			at = append(at, l.k.elapsed())
+			continue
+		}
+		stamp, ok := l.echoed[memberOf(id)]
+		if !ok {
+			stamp = never
+		}
+		at = append(at, stamp)
+	}
+	if len(at) == 0 {
+		return never
+	}
+	slices.Sort(at)
+	return at[(len(at)-1)/2]
+}
+
+// never is before every moment, and can be added to.
+const never = -1 << 60
+
+// mayLive reports until when, in elapsed ms, a session may be spoken for by the
+// member that has it, although the leader has not heard of it: 0 when it is over.
+func (l *loop) mayLive(s *session) int64 {
+	if l.k.quorum == nil || s.home == 0 || s.home == l.k.cfg.Member {
+		return 0
+	}
+	d := s.deadline.Load()
+	heard, ok := l.heard[s.home]
+	if ok && heard >= d {
+		return 0 // it was heard since, and did not name the session
+	}
+	if !ok {
+		heard = l.ledSince
+	}
+	until := max(d, heard+l.k.quorum.lease().Milliseconds()+s.timeout.Load())
+	if until <= l.k.elapsed() {
+		return 0
+	}
+	return until
+}

@@ -1,0 +1,135 @@
+package keeper_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"testing"
+	"time"
+
+	gozk "github.com/go-zookeeper/zk"
+
+	"github.com/gregor-mq/gregor/internal/env"
+	"github.com/gregor-mq/gregor/keeper"
+	"github.com/gregor-mq/gregor/keeper/ensemble"
+)
+
+// members is an ensemble on loopback.
+type members struct {
+	t    *testing.T
+	cfgs []keeper.Config
+	ks   []*keeper.Keeper
+}
+
+// freePorts finds ports that nobody listens on.
+func freePorts(t *testing.T, n int) []int {
+	t.Helper()
+	var ports []int
+	for range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
+	}
+	return ports
+}
+
+func newMembers(t *testing.T, n int) *members {
+	m := &members{t: t, ks: make([]*keeper.Keeper, n)}
+	ports := freePorts(t, 2*n)
+	var servers []ensemble.Server
+	for i := range n {
+		servers = append(servers, ensemble.Server{
+			Number: uint64(i + 1), Host: "127.0.0.1", QuorumPort: ports[2*i], ElectionPort: ports[2*i+1],
+		})
+	}
+	for i := range n {
+		cfg := config(t.TempDir())
+		cfg.TickTime = 500 * time.Millisecond
+		cfg.Member, cfg.Servers = uint64(i+1), servers
+		m.cfgs = append(m.cfgs, cfg)
+	}
+	t.Cleanup(func() {
+		for i := range m.ks {
+			m.stop(i)
+		}
+	})
+	return m
+}
+
+func (m *members) start(i int) {
+	m.t.Helper()
+	k, err := keeper.Start(m.t.Context(), m.cfgs[i], env.Real(), quiet)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	m.ks[i] = k
+}
+
+func (m *members) stop(i int) {
+	if k := m.ks[i]; k != nil {
+		m.ks[i] = nil
+		if err := k.Stop(context.Background()); err != nil {
+			m.t.Errorf("stop %d: %v", i, err)
+		}
+	}
+}
+
+func (m *members) addrs(on ...int) []string {
+	var out []string
+	for _, i := range on {
+		out = append(out, m.ks[i].Addrs()[0].String())
+	}
+	return out
+}
+
+// dial returns a client of some members.
+func (m *members) dial(on ...int) *gozk.Conn {
+	m.t.Helper()
+	c, events, err := gozk.Connect(m.addrs(on...), 10*time.Second, gozk.WithLogger(silent{}))
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	m.t.Cleanup(c.Close)
+	limit := time.After(30 * time.Second)
+	for {
+		select {
+		case ev := <-events:
+			if ev.State == gozk.StateHasSession {
+				return c
+			}
+		case <-limit:
+			m.t.Fatal("no session")
+		}
+	}
+}
+
+func TestThreeMembersAreOne(t *testing.T) {
+	m := newMembers(t, 3)
+	for i := range 3 {
+		m.start(i)
+	}
+	open := gozk.WorldACL(gozk.PermAll)
+	var cs []*gozk.Conn
+	for i := range 3 {
+		cs = append(cs, m.dial(i))
+	}
+	for i, c := range cs {
+		for j := range 20 {
+			if _, err := c.Create(fmt.Sprintf("/n%d-%d", i, j), []byte("x"), 0, open); err != nil {
+				t.Fatalf("create by member %d: %v", i+1, err)
+			}
+		}
+	}
+	for i, c := range cs {
+		if _, err := c.Sync("/"); err != nil {
+			t.Fatal(err)
+		}
+		names, _, err := c.Children("/")
+		if err != nil || len(names) != 61 {
+			t.Errorf("member %d shows %d names, %v", i+1, len(names), err)
+		}
+	}
+}
