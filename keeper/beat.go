@@ -179,19 +179,19 @@ func (l *loop) majority(voters []uint64) int64 {
 		}
 		stamp, ok := l.echoed[memberOf(id)]
 		if !ok {
-			stamp = never
+			stamp = unheard
 		}
 		at = append(at, stamp)
 	}
 	if len(at) == 0 {
-		return never
+		return unheard
 	}
 	slices.Sort(at)
 	return at[(len(at)-1)/2]
 }
 
-// never is before every moment, and can be added to.
-const never = -1 << 60
+// unheard is before every moment, and can be added to.
+const unheard = -1 << 60
 
 // mayLive reports until when, in elapsed ms, a session may be spoken for by the
 // member that has it, although the leader has not heard of it: 0 when it is over.

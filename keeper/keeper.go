@@ -146,7 +146,7 @@ func (k *Keeper) begin(ctx context.Context) error {
 		if k.quorum, err = k.newQuorum(); err != nil {
 			return err
 		}
-		k.until.Store(never)
+		k.until.Store(unheard)
 		k.launch(ctx, k.runMember)
 		return nil
 	}
