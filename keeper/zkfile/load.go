@@ -68,7 +68,8 @@ func Load(fsys env.FS, d *Dir) (*Loaded, error) {
 
 // replay carries the log behind a snapshot out over it.
 func replay(fsys env.FS, d *Dir, f File, s *Snapshot) (*Loaded, error) {
-	p := player{l: &Loaded{State: s.State, Snapshot: f.Name}, digest: s.Digest}
+	p := player{l: &Loaded{State: s.State, Snapshot: f.Name}}
+	p.compare(s.Digest)
 	for i, log := range d.Logs {
 		if i+1 < len(d.Logs) && d.Logs[i+1].Zxid <= s.Zxid+1 {
 			continue // all of it is in the snapshot
@@ -90,10 +91,7 @@ func replay(fsys env.FS, d *Dir, f File, s *Snapshot) (*Loaded, error) {
 }
 
 // player carries the transactions of several files out.
-type player struct {
-	l      *Loaded
-	digest *Digest // the last that was noted
-}
+type player struct{ l *Loaded }
 
 // take carries one transaction out, unless it is in the snapshot for sure.
 func (p *player) take(x *tree.Txn, dg *Digest) (reason string) {
@@ -106,10 +104,21 @@ func (p *player) take(x *tree.Txn, dg *Digest) (reason string) {
 	}
 	p.l.Apply(x)
 	p.l.Txns++
-	if dg != nil {
-		p.digest = dg
-	}
+	p.compare(dg)
 	return ""
+}
+
+// compare looks whether the tree has the digest that ZooKeeper noted after the
+// last transaction. Within what a fuzzy snapshot may hold it has not; what counts
+// is the last digest that there is.
+func (p *player) compare(dg *Digest) {
+	if dg == nil || dg.Version != digestVersion || dg.Zxid != p.l.Zxid {
+		return
+	}
+	p.l.Checked, p.l.Mismatch = true, nil
+	if sum := p.l.Sum(); sum != dg.Sum {
+		p.l.Mismatch = fmt.Errorf("the tree after transaction 0x%x has digest %x, and ZooKeeper noted %x", dg.Zxid, sum, dg.Sum)
+	}
 }
 
 // counterBits is the part of a zxid that begins anew with each epoch.
@@ -119,22 +128,14 @@ const counterBits = 1<<32 - 1
 // one of last.
 func beginsEpoch(zxid, last int64) bool { return zxid>>32 > last>>32 && zxid&counterBits <= 1 }
 
-// whole checks that nothing shows a transaction behind the last, and compares the
-// digest where ZooKeeper noted one of just this state.
+// whole checks that nothing shows a transaction behind the last.
 func (p *player) whole(s *Snapshot, f File) error {
 	name := filepath.Base(f.Name)
 	if s.Reached > p.l.Zxid {
 		return fmt.Errorf("%s holds parts of transactions up to 0x%x, and the log ends with 0x%x: %w", name, s.Reached, p.l.Zxid, ErrGap)
 	}
-	if n := p.l.ahead(); n != nil {
-		return fmt.Errorf("%s holds node %s of transaction 0x%x, and the log ends with 0x%x: %w",
-			name, n.Path, max(n.Czxid, n.Mzxid, n.Pzxid), p.l.Zxid, ErrGap)
-	}
-	if dg := p.digest; dg != nil && dg.Version == digestVersion && dg.Zxid == p.l.Zxid {
-		p.l.Checked = true
-		if sum := p.l.Sum(); sum != dg.Sum {
-			p.l.Mismatch = fmt.Errorf("the tree after transaction 0x%x has digest %x, and ZooKeeper noted %x", dg.Zxid, sum, dg.Sum)
-		}
+	if fault := p.l.fault(); fault != "" {
+		return fmt.Errorf("%s holds %s, and the log ends with 0x%x: %w", name, fault, p.l.Zxid, ErrGap)
 	}
 	return nil
 }

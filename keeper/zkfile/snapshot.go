@@ -101,7 +101,7 @@ func (r *snapReader) aclList() string {
 	n, _ := r.d.Vector(least)
 	for range n {
 		id := r.d.Long()
-		r.acls[id] = r.d.ACLs()
+		r.acls[id] = orOpen(r.d.ACLs())
 	}
 	return r.cut("ACLs")
 }
@@ -133,9 +133,8 @@ func (r *snapReader) node(path string) string {
 	if r.d.Err() != nil {
 		return r.cut("node " + strconv.Quote(path))
 	}
-	var known bool
-	if n.ACL, known = r.acls[acl]; acl == openACLID {
-		n.ACL, known = zk.OpenACL(), true
+	if n.ACL = r.acls[acl]; acl == openACLID {
+		n.ACL = zk.OpenACL()
 	}
 	if path == rootPath {
 		n.Path = "/"
@@ -143,8 +142,6 @@ func (r *snapReader) node(path string) string {
 	_, parent := r.s.State.nodes[parentOf(n.Path)]
 	_, twice := r.s.State.nodes[n.Path]
 	switch {
-	case !known:
-		return fmt.Sprintf("node %q has ACL %d, which is not in the list", path, acl)
 	case twice:
 		return fmt.Sprintf("node %q is there twice", path)
 	case path != rootPath && (!parent || path[0] != '/' || path[len(path)-1] == '/'):

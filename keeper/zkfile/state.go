@@ -1,6 +1,7 @@
 package zkfile
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -17,9 +18,11 @@ type State struct {
 	Sessions map[int64]int32
 	nodes    map[string]*node
 	owned    map[int64]map[string]struct{} // paths by owner, for all owners but 0
+	sum      uint64                        // the digest of the tree
 }
 
-// node is an image whose children are known.
+// node is an image whose children are known. Its ACL is nil while a snapshot is
+// all that is known of it: one that is fuzzy lists ACLs before it comes to nodes.
 type node struct {
 	tree.Image
 	children map[string]struct{}
@@ -49,6 +52,7 @@ func parentOf(path string) string {
 // add puts a node in that is not there; its parent is, unless it is the root.
 func (s *State) add(n *node) {
 	s.nodes[n.Path] = n
+	s.sum += digestOf(&n.Image)
 	if n.Path != "/" {
 		p := s.nodes[parentOf(n.Path)]
 		if p.children == nil {
@@ -73,11 +77,19 @@ func (s *State) remove(n *node) {
 			work = append(work, s.nodes[path])
 		}
 		delete(s.nodes, top.Path)
+		s.sum -= digestOf(&top.Image)
 		if delete(s.owned[top.Owner], top.Path); len(s.owned[top.Owner]) == 0 {
 			delete(s.owned, top.Owner)
 		}
 	}
 	delete(s.nodes[parentOf(n.Path)].children, n.Path)
+}
+
+// change changes a node that stays.
+func (s *State) change(n *node, how func(n *node)) {
+	s.sum -= digestOf(&n.Image)
+	how(n)
+	s.sum += digestOf(&n.Image)
 }
 
 // Apply carries a transaction out that may be in the state already, in whole or
@@ -108,12 +120,14 @@ func (s *State) one(x, op *tree.Txn) {
 		s.delete(x.Zxid, op.Path)
 	case zk.OpSetData:
 		if n := s.elder(x.Zxid, op.Path); n != nil {
-			n.Data = slices.Clone(op.Data) // what is read shall not keep whole files in memory
-			n.Version, n.Mzxid, n.Mtime = op.Version, x.Zxid, x.Time
+			s.change(n, func(n *node) {
+				n.Data = slices.Clone(op.Data) // what is read shall not keep whole files in memory
+				n.Version, n.Mzxid, n.Mtime = op.Version, x.Zxid, x.Time
+			})
 		}
 	case zk.OpSetACL:
 		if n := s.elder(x.Zxid, op.Path); n != nil {
-			n.ACL, n.Aversion = op.ACL, op.Version
+			s.change(n, func(n *node) { n.ACL, n.Aversion = op.ACL, op.Version })
 		}
 	}
 }
@@ -137,7 +151,7 @@ func (s *State) create(x, op *tree.Txn) {
 		creates = parent.Creates + 1
 	}
 	if creates > parent.Creates {
-		parent.Creates, parent.Pzxid = creates, x.Zxid
+		s.change(parent, func(n *node) { n.Creates, n.Pzxid = creates, x.Zxid })
 	}
 	if n := s.nodes[op.Path]; n != nil {
 		if n.Czxid <= x.Zxid {
@@ -156,7 +170,7 @@ func (s *State) delete(zxid int64, path string) {
 	if parent == nil || path == "/" {
 		return
 	}
-	parent.Pzxid = max(parent.Pzxid, zxid)
+	s.change(parent, func(n *node) { n.Pzxid = max(n.Pzxid, zxid) })
 	if n := s.elder(zxid, path); n != nil {
 		s.remove(n) // below it are only nodes that are younger, and come again
 	}
@@ -235,21 +249,18 @@ func (s *State) Images(visit func(*tree.Image) error) error {
 }
 
 // Sum returns the digest of the tree.
-func (s *State) Sum() uint64 {
-	var sum uint64
-	for _, n := range s.nodes {
-		sum += digestOf(&n.Image)
-	}
-	return sum
-}
+func (s *State) Sum() uint64 { return s.sum }
 
-// ahead returns a node with a trace of a transaction after the last, nil when
-// there is none.
-func (s *State) ahead() *node {
+// fault says why the tree cannot be that after the last transaction: a node shows
+// a later one, or has an ACL that only a later one tells. It is "" for none.
+func (s *State) fault() string {
 	for _, n := range s.nodes {
-		if max(n.Czxid, n.Mzxid, n.Pzxid) > s.Zxid {
-			return n
+		switch latest := max(n.Czxid, n.Mzxid, n.Pzxid); {
+		case latest > s.Zxid:
+			return fmt.Sprintf("node %s of transaction 0x%x", n.Path, latest)
+		case n.ACL == nil:
+			return fmt.Sprintf("node %s without its ACL", n.Path)
 		}
 	}
-	return nil
+	return ""
 }
