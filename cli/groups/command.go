@@ -161,6 +161,8 @@ func (p *place) one(ctx context.Context, name, kind string) (store, *group, erro
 	for _, s := range stores {
 		got, err := s.read(ctx, name)
 		switch {
+		case err != nil && kind == "" && len(stores) > 1:
+			return nil, nil, fmt.Errorf("%w (--kind leaves %s out)", err, s.kind())
 		case err != nil:
 			return nil, nil, err
 		case got != nil && g != nil:
@@ -170,9 +172,16 @@ func (p *place) one(ctx context.Context, name, kind string) (store, *group, erro
 		}
 	}
 	if g == nil {
-		return nil, nil, fmt.Errorf("group %s: there is none in %s", name, kindsOf(stores))
+		return nil, nil, noGroup(name, stores)
 	}
 	return found, g, nil
+}
+
+// errNoGroup says that a group is in none of the places that were looked at.
+var errNoGroup = errors.New("there is none")
+
+func noGroup(name string, stores []store) error {
+	return fmt.Errorf("group %s: %w in %s", name, errNoGroup, kindsOf(stores))
 }
 
 // idleBeside refuses to change a group in Kafka that has members in ZooKeeper:

@@ -52,13 +52,7 @@ func (v *verbs) describe() *cobra.Command {
 				if err := checkName(name); err != nil {
 					return err
 				}
-				found, err := p.describe(ctx, stores, name)
-				if err != nil {
-					return err
-				}
-				if !found {
-					missing = append(missing, fmt.Errorf("group %s: there is none in %s", name, kindsOf(stores)))
-				}
+				missing = append(missing, p.describe(ctx, stores, name))
 			}
 			return errors.Join(missing...)
 		}),
@@ -71,29 +65,36 @@ func (v *verbs) describe() *cobra.Command {
 	return cmd
 }
 
-// describe prints a group of each store that has it.
-func (p *place) describe(ctx context.Context, stores []store, name string) (found bool, err error) {
+// describe prints a group of each store that has it. The error names what of it is
+// not known.
+func (p *place) describe(ctx context.Context, stores []store, name string) error {
+	var unknown []error
+	found := false
 	for _, s := range stores {
 		g, err := s.read(ctx, name)
 		if err != nil {
-			return false, err
+			unknown = append(unknown, err)
+			continue
 		}
 		if g == nil {
 			continue
 		}
 		found = true
 		parts, err := p.parts(ctx, g)
-		if err != nil {
-			return false, err
-		}
+		unknown = append(unknown, err)
 		if err := p.verbs.show(g, parts); err != nil {
-			return false, err
+			return err
 		}
 	}
-	return found, nil
+	err := errors.Join(unknown...)
+	if !found && err == nil {
+		return noGroup(name, stores)
+	}
+	return err
 }
 
-// parts returns what a group has of its partitions, in order.
+// parts returns what a group has of its partitions, in order. The error names those
+// whose log is not known.
 func (p *place) parts(ctx context.Context, g *group) ([]partJSON, error) {
 	known := map[part]bool{}
 	topics := map[string]bool{}
@@ -101,11 +102,11 @@ func (p *place) parts(ctx context.Context, g *group) ([]partJSON, error) {
 		known[q], topics[q.topic] = true, true
 	}
 	var l logs // empty when no broker answers, which was told
+	var unknown []error
 	if p.absent == nil {
 		var err error
-		if l, err = p.readLogs(ctx, slices.Sorted(maps.Keys(topics))); err != nil {
-			return nil, err
-		}
+		l, err = p.readLogs(ctx, slices.Sorted(maps.Keys(topics)))
+		unknown = append(unknown, err)
 	}
 	out := []partJSON{}
 	for _, q := range sortedParts(known) {
@@ -119,9 +120,10 @@ func (p *place) parts(ctx context.Context, g *group) ([]partJSON, error) {
 		if j.Offset != nil && j.End != nil {
 			j.Lag = new(*j.End - *j.Offset)
 		}
+		unknown = append(unknown, l.fault(q))
 		out = append(out, j)
 	}
-	return out, nil
+	return out, errors.Join(unknown...)
 }
 
 func (v *verbs) show(g *group, parts []partJSON) error {

@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 
+	"github.com/gregor-mq/gregor/cli/reach"
 	"github.com/gregor-mq/gregor/internal/env"
 )
 
@@ -50,23 +51,21 @@ func (kafkaStore) kind() string { return inKafka }
 // list implements store.
 func (s kafkaStore) list(ctx context.Context) ([]listed, error) {
 	all, err := s.all(ctx)
-	if err != nil {
-		return nil, err
-	}
 	var out []listed
 	for _, g := range all.Sorted() {
 		out = append(out, listed{g.Group, inKafka, g.State})
 	}
-	return out, nil
+	return out, err
 }
 
+// all returns the groups of all brokers that answer; the error names the others.
 func (s kafkaStore) all(ctx context.Context) (all kadm.ListedGroups, err error) {
 	err = s.insist(ctx, func() error {
 		all, err = s.adm.ListGroups(ctx)
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("list groups in Kafka: %w", err)
+		return all, fmt.Errorf("groups in Kafka are not all known: %w", reach.ByBroker(err))
 	}
 	return all, nil
 }
@@ -76,7 +75,7 @@ func (s kafkaStore) all(ctx context.Context) (all kadm.ListedGroups, err error) 
 // topic of offsets where there is none yet.
 func (s kafkaStore) read(ctx context.Context, name string) (*group, error) {
 	all, err := s.all(ctx)
-	if _, ok := all[name]; err != nil || !ok {
+	if _, ok := all[name]; !ok {
 		return nil, err
 	}
 	var described kadm.DescribedGroups

@@ -2,6 +2,7 @@ package groups
 
 import (
 	"context"
+	"errors"
 
 	"github.com/spf13/cobra"
 )
@@ -19,11 +20,10 @@ func (v *verbs) list() *cobra.Command {
 				return err
 			}
 			var rows [][]string
+			var unknown []error
 			for _, s := range stores {
 				all, err := s.list(ctx)
-				if err != nil {
-					return err
-				}
+				unknown = append(unknown, err)
 				for _, l := range all {
 					if v.json {
 						if err := v.term.JSON(l); err != nil {
@@ -33,10 +33,12 @@ func (v *verbs) list() *cobra.Command {
 					rows = append(rows, []string{l.Group, l.Kind, l.State})
 				}
 			}
-			if v.json {
-				return nil
+			if !v.json {
+				if err := v.term.Table([]string{"GROUP", "KIND", "STATE"}, rows); err != nil {
+					return err
+				}
 			}
-			return v.term.Table([]string{"GROUP", "KIND", "STATE"}, rows)
+			return errors.Join(unknown...)
 		}),
 	}
 	kindFlag(cmd, &kind)

@@ -10,7 +10,9 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/twmb/franz-go/pkg/kadm"
 
+	"github.com/gregor-mq/gregor/cli/reach"
 	"github.com/gregor-mq/gregor/cli/term"
 )
 
@@ -109,8 +111,11 @@ func (p *place) toReset(ctx context.Context, r resetting) (store, *group, error)
 		return stores[0], g, g.idle()
 	}
 	s, g, err := p.one(ctx, r.group, "")
+	if errors.Is(err, errNoGroup) {
+		err = fmt.Errorf("%w; --kind says where to make it", err)
+	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("%w; --kind says where", err)
+		return nil, nil, err
 	}
 	return s, g, g.idle()
 }
@@ -150,7 +155,7 @@ func (p *place) chosen(ctx context.Context, r resetting, g *group) ([]part, logs
 		if l.missing[n.topic] {
 			return nil, l, fmt.Errorf("topic %s does not exist", n.topic)
 		}
-		for q := range l.spans {
+		for _, q := range append(sortedParts(l.spans), sortedParts(l.faults)...) {
 			if q.topic == n.topic {
 				chosen[q] = true
 			}
@@ -186,10 +191,12 @@ func (p *place) aims(ctx context.Context, r resetting, g *group, parts []part, l
 		return nil, err
 	}
 	to := map[part]int64{}
+	var wrong []error
 	for _, q := range parts {
 		s, err := l.need(q)
 		if err != nil {
-			return nil, err
+			wrong = append(wrong, fmt.Errorf("%w (--topic chooses others)", err))
+			continue
 		}
 		aim := s.begin // to-earliest
 		switch r.given {
@@ -198,7 +205,10 @@ func (p *place) aims(ctx context.Context, r resetting, g *group, parts []part, l
 		case "to-offset":
 			aim = r.offset
 		case "to-datetime", "by-duration":
-			aim = instant(q, s)
+			if aim, err = instant(q, s); err != nil {
+				wrong = append(wrong, fmt.Errorf("find an offset of %s by time: %w", q, err))
+				continue
+			}
 		case "shift-by":
 			var old int64
 			ok := g != nil
@@ -214,7 +224,7 @@ func (p *place) aims(ctx context.Context, r resetting, g *group, parts []part, l
 			fmt.Fprintf(p.verbs.term.Err, "warning: %s: offset %d is outside of the log, which has %d to %d: %d is the nearest\n", q, aim, s.begin, s.end, to[q])
 		}
 	}
-	return to, nil
+	return to, errors.Join(wrong...)
 }
 
 // shifted is at + by without overflow; at is not negative.
@@ -226,7 +236,7 @@ func shifted(at, by int64) int64 {
 }
 
 // instants returns what finds the first offset at or after the wanted time.
-func (p *place) instants(ctx context.Context, r resetting, parts []part) (func(part, span) int64, error) {
+func (p *place) instants(ctx context.Context, r resetting, parts []part) (func(part, span) (int64, error), error) {
 	var ms int64
 	switch r.given {
 	case "to-datetime":
@@ -248,17 +258,21 @@ func (p *place) instants(ctx context.Context, r resetting, parts []part) (func(p
 	for _, q := range parts {
 		topics[q.topic] = true
 	}
-	listed, err := p.adm.ListOffsetsAfterMilli(ctx, ms, slices.Sorted(maps.Keys(topics))...)
-	if err == nil {
-		err = listed.Error()
+	after := func(ctx context.Context, topics ...string) (kadm.ListedOffsets, error) {
+		return p.adm.ListOffsetsAfterMilli(ctx, ms, topics...)
 	}
+	listed, err := reach.Offsets(ctx, after, slices.Sorted(maps.Keys(topics))...)
 	if err != nil {
 		return nil, fmt.Errorf("find offsets by time: %w", err)
 	}
-	return func(q part, s span) int64 {
-		if o, ok := listed.Lookup(q.topic, q.partition); ok && o.Offset >= 0 {
-			return o.Offset
+	return func(q part, s span) (int64, error) {
+		o, ok := listed.Lookup(q.topic, q.partition)
+		switch {
+		case o.Err != nil:
+			return 0, o.Err
+		case ok && o.Offset >= 0:
+			return o.Offset, nil
 		}
-		return s.end // no record is that new
+		return s.end, nil // no record is that new
 	}, nil
 }

@@ -21,7 +21,8 @@ const (
 // store keeps the groups of one kind.
 type store interface {
 	kind() string
-	// list returns all groups with their states.
+	// list returns all groups with their states, those that could be read also when
+	// there is an error.
 	list(ctx context.Context) ([]listed, error)
 	// read returns a group, nil when there is none of that name.
 	read(ctx context.Context, name string) (*group, error)
@@ -61,7 +62,13 @@ func (p part) number() string {
 	return fmt.Sprint(p.partition)
 }
 
-func (p part) String() string { return p.topic + "-" + p.number() }
+// String is the topic alone for partition -1, which stands for all of them.
+func (p part) String() string {
+	if p.partition < 0 {
+		return p.topic
+	}
+	return p.topic + "-" + p.number()
+}
 
 func (p part) compare(q part) int {
 	return cmp.Or(strings.Compare(p.topic, q.topic), cmp.Compare(p.broker, q.broker), cmp.Compare(p.partition, q.partition))

@@ -138,6 +138,11 @@ type source interface {
 	close(ctx context.Context) error
 }
 
+// warner returns what tells of trouble that does not end the verb.
+func warner(t term.Term) func(error) {
+	return func(err error) { fmt.Fprintf(t.Err, "gregor: warning: %v\n", err) }
+}
+
 // openSource connects to where the flags say.
 func openSource(ctx context.Context, t term.Term, f consumeFlags) (source, error) {
 	if f.zk.Connect != "" {

@@ -1,6 +1,7 @@
 package records
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,16 +11,20 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/gregor-mq/gregor/cli/reach"
 	"github.com/gregor-mq/gregor/cli/term"
 )
 
 // kafkaSource consumes as Kafka's clients do, with a group or without.
 type kafkaSource struct {
 	client *kgo.Client
+	warn   func(error)
 	group  string
 	// ends has the offsets at which to stop; nil for none. Partitions that are
 	// done are taken out.
 	ends map[string]map[int32]int64
+	// unread are why partitions are left out that have no known end to stop at.
+	unread []error
 }
 
 func openKafkaSource(ctx context.Context, t term.Term, f consumeFlags) (*kafkaSource, error) {
@@ -47,7 +52,7 @@ func openKafkaSource(ctx context.Context, t term.Term, f consumeFlags) (*kafkaSo
 	if err != nil {
 		return nil, err
 	}
-	s := &kafkaSource{client: client, group: f.group}
+	s := &kafkaSource{client: client, group: f.group, warn: warner(t)}
 	if err := s.begin(ctx, f, at); err != nil {
 		client.CloseAllowingRebalance()
 		return nil, err
@@ -103,7 +108,7 @@ func (s *kafkaSource) begin(ctx context.Context, f consumeFlags, at start) error
 
 // choose adds partitions, with offsets found out now.
 func (s *kafkaSource) choose(ctx context.Context, adm *kadm.Client, f consumeFlags, at start) error {
-	begins, err := adm.ListStartOffsets(ctx, f.topics...)
+	begins, err := reach.Offsets(ctx, adm.ListStartOffsets, f.topics...)
 	if err != nil {
 		return err
 	}
@@ -111,18 +116,18 @@ func (s *kafkaSource) choose(ctx context.Context, adm *kadm.Client, f consumeFla
 	if f.isolation == "read_committed" {
 		listEnds = adm.ListCommittedOffsets
 	}
-	ends, err := listEnds(ctx, f.topics...)
+	ends, err := reach.Offsets(ctx, listEnds, f.topics...)
 	if err != nil {
 		return err
 	}
 	instants := ends
 	if at.kind == fromInstant {
-		if instants, err = adm.ListOffsetsAfterMilli(ctx, at.n, f.topics...); err != nil {
+		after := func(ctx context.Context, topics ...string) (kadm.ListedOffsets, error) {
+			return adm.ListOffsetsAfterMilli(ctx, at.n, topics...)
+		}
+		if instants, err = reach.Offsets(ctx, after, f.topics...); err != nil {
 			return err
 		}
-	}
-	if err := errors.Join(begins.Error(), ends.Error(), instants.Error()); err != nil {
-		return err
 	}
 	if f.atEnd {
 		s.ends = map[string]map[int32]int64{}
@@ -138,6 +143,10 @@ func (s *kafkaSource) choose(ctx context.Context, adm *kadm.Client, f consumeFla
 		}
 		begin, _ := begins.Lookup(end.Topic, end.Partition)
 		instant, _ := instants.Lookup(end.Topic, end.Partition)
+		if err := cmp.Or(end.Err, begin.Err, instant.Err); err != nil {
+			s.leaveOut(f, at, end, err, chosen)
+			return
+		}
 		from := at.in(bounds{begin.Offset, end.Offset, instant.Offset})
 		if f.atEnd && from >= end.Offset {
 			return
@@ -149,6 +158,19 @@ func (s *kafkaSource) choose(ctx context.Context, adm *kadm.Client, f consumeFla
 	})
 	s.client.AddConsumePartitions(chosen)
 	return nil
+}
+
+// leaveOut is choose for a partition of which no offsets are known. To follow it
+// they are not needed: the client finds them when it can.
+func (s *kafkaSource) leaveOut(f consumeFlags, at start, p kadm.ListedOffset, why error, chosen map[string]map[int32]kgo.Offset) {
+	why = fmt.Errorf("%s-%d is not read: %w", p.Topic, p.Partition, why)
+	if !f.atEnd {
+		setAt(chosen, p.Topic, p.Partition, at.offset())
+		s.warn(fmt.Errorf("%w (yet)", why))
+		return
+	}
+	s.warn(why)
+	s.unread = append(s.unread, why)
 }
 
 func setAt[V any](m map[string]map[int32]V, topic string, partition int32, v V) {
@@ -181,7 +203,7 @@ func (s *kafkaSource) poll(ctx context.Context) ([]*kgo.Record, error) {
 			return out, nil
 		}
 	}
-	return nil, nil
+	return nil, errors.Join(s.unread...)
 }
 
 // past keeps account of the ends, and reports whether r lies behind its own.

@@ -66,7 +66,7 @@ func openZkSource(ctx context.Context, t term.Term, f consumeFlags) (*zkSource, 
 	if err != nil {
 		return nil, err
 	}
-	return &zkSource{consumer: c, warn: func(err error) { fmt.Fprintf(t.Err, "gregor: warning: %v\n", err) }}, nil
+	return &zkSource{consumer: c, warn: warner(t)}, nil
 }
 
 // guide makes sure that ZooKeeper answers, so that the error is a clear one, and
