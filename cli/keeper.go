@@ -42,6 +42,7 @@ func (p Program) keeperCommand() *cobra.Command {
 	cmd.Flags().StringVar(&file, "config", "", "a zoo.cfg file")
 	cmd.Flags().StringArrayVar(&overrides, "override", nil, "a property=value that wins over the file (may be repeated)")
 	cmd.Flags().StringVar(&level, "log-level", "WARN", "TRACE, DEBUG, INFO, WARN, ERROR or FATAL")
+	cmd.AddCommand(p.keeperImportCommand(), p.keeperExportCommand(), p.keeperCheckCommand())
 	return cmd
 }
 

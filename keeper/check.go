@@ -1,0 +1,121 @@
+package keeper
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/gregor-mq/gregor/internal/env"
+	"github.com/gregor-mq/gregor/keeper/tree"
+	"github.com/gregor-mq/gregor/keeper/wal"
+	"github.com/gregor-mq/gregor/keeper/zkfile"
+)
+
+// Check reads all of a stopped keeper's directory, or of one of ZooKeeper, and
+// changes nothing; logDir is empty for the same as dataDir. It tells say, a line
+// at a time, what is whole, and returns what is not.
+func Check(e env.Env, dataDir, logDir string, say func(line string)) (err error) {
+	o, err := openOffline(e, dataDir, logDir)
+	if errors.Is(err, errNoKeeper) && zkfile.Is(e.FS, dataDir) {
+		d, err := zkfile.Find(e.FS, dataDir, logDir)
+		if err != nil {
+			return fmt.Errorf("check: %w", err)
+		}
+		say(fmt.Sprintf("%s is a data directory of Apache ZooKeeper", dataDir))
+		return zkfile.Check(e.FS, d, say)
+	}
+	if err != nil {
+		return fmt.Errorf("check: %w", err)
+	}
+	defer func() { err = errors.Join(err, o.close()) }()
+	say(fmt.Sprintf("%s is locked, %s is whole: directory %016x of member %d", dataDir, metaName, o.dir.id, o.cfg.Member))
+	if o.dir.fresh() && len(o.snapshots) == 0 {
+		say("nothing was ever stored in it")
+		return nil
+	}
+	if o.durable.Segment != "" {
+		say(fmt.Sprintf("%s: the log is durable up to byte %d of %s", endName, o.durable.Size, o.durable.Segment))
+	}
+	err = o.checkPasts(say)
+	if !o.dir.fresh() {
+		err = errors.Join(err, o.checkSegments(say))
+	}
+	return err
+}
+
+// checkPasts loads every snapshot with the log behind it: all must lead to the same
+// state.
+func (o *offline) checkPasts(say func(string)) error {
+	indexes := o.snapshots
+	if len(indexes) == 0 {
+		indexes = []uint64{0}
+	}
+	var errs []error
+	same := map[[sha256.Size]byte]bool{}
+	for _, index := range indexes {
+		p, err := o.load(index)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		name := "no snapshot"
+		if index != 0 {
+			name = fmt.Sprintf("%016x.snap: %d znodes up to transaction 0x%x", index, p.nodes, p.meta.Zxid)
+		}
+		say(fmt.Sprintf("%s, with %d log entries (%d transactions) behind it %d znodes and %d sessions up to transaction 0x%x",
+			name, len(p.found.Entries), p.txns, p.tree.NodeCount()-1, p.tree.SessionCount(), p.tree.LastZxid()))
+		if p.found.Cut > 0 {
+			say(fmt.Sprintf("%s ends with %d bytes of a write that was never acknowledged", filepath.Base(p.found.CutFile), p.found.Cut))
+		}
+		same[fingerprint(p.tree)] = true
+		p.tree.Close()
+	}
+	if len(same) > 1 {
+		errs = append(errs, fmt.Errorf("the snapshots in %s lead to different states; restore the directory from a backup", o.dir.snaps))
+	}
+	return errors.Join(errs...)
+}
+
+// fingerprint is a hash of all that a tree holds.
+func fingerprint(t *tree.Tree) [sha256.Size]byte {
+	h := sha256.New()
+	_, _ = fmt.Fprintln(h, t.LastZxid()) // a hash takes everything
+	for _, id := range t.Sessions() {
+		s, _ := t.Session(id)
+		_, _ = fmt.Fprintln(h, id, s)
+	}
+	_ = t.Images(func(im *tree.Image) error {
+		_, _ = fmt.Fprintf(h, "%v %t\n", *im, im.Data == nil)
+		return nil
+	})
+	return [sha256.Size]byte(h.Sum(nil))
+}
+
+// checkSegments reads the whole log, also what is older than every snapshot.
+func (o *offline) checkSegments(say func(string)) error {
+	files, err := o.env.FS.ReadDir(o.dir.logs)
+	if err != nil {
+		return fmt.Errorf("log: %w", err)
+	}
+	first, segments := uint64(0), 0
+	for _, f := range files {
+		var index uint64
+		if _, err := fmt.Sscanf(f.Name(), "%016x.log", &index); err != nil || !strings.HasSuffix(f.Name(), ".log") {
+			continue
+		}
+		if segments++; segments == 1 {
+			first = index
+		}
+	}
+	log, _, err := wal.Open(o.env.FS, o.dir.logs, wal.Options{DirID: o.dir.id, Durable: o.durable, Behind: true}, max(first, 1)-1)
+	if errors.Is(err, wal.ErrMissing) {
+		return nil // whether that matters is known from the snapshots
+	}
+	if err != nil {
+		return err
+	}
+	say(fmt.Sprintf("%d segments of the log, %d bytes", segments, log.Bytes()))
+	return log.Close()
+}
