@@ -7,6 +7,7 @@ import (
 
 	"github.com/gregor-mq/gregor/bench/load"
 	"github.com/gregor-mq/gregor/bench/proc"
+	"github.com/gregor-mq/gregor/bench/table"
 	"github.com/gregor-mq/gregor/internal/env"
 	"github.com/gregor-mq/gregor/zk/session"
 	"github.com/gregor-mq/gregor/znode"
@@ -14,21 +15,21 @@ import (
 
 // clusters are the workloads of three brokers, every partition on all of them.
 var clusters = []workload{
-	{name: "cluster-create", about: "2,000 partitions of 3 replicas, 3 brokers", cluster: clusterCreate, metrics: []metric{
-		{"create", "to create, until all brokers show all leaders", "s", ratioAtMost(1.0 / 5)},
-		{"cpu", "CPU of all brokers", "s", target{}},
-		{"keeper cpu", "CPU of the keeper or ZooKeeper", "s", target{}},
+	{name: "cluster-create", about: "2,000 partitions of 3 replicas, 3 brokers", cluster: clusterCreate, metrics: []table.Metric{
+		{"create", "to create, until all brokers show all leaders", "s", table.RatioAtMost(1.0 / 5)},
+		{"cpu", "CPU of all brokers", "s", table.Target{}},
+		{"keeper cpu", "CPU of the keeper or ZooKeeper", "s", table.Target{}},
 	}},
-	{name: "cluster-failover", about: "the same, the controller's broker killed", cluster: clusterFailover, metrics: []metric{
-		{"failover", "from the new controller's election to its last new leader in another's Metadata", "s", ratioAtMost(1.0 / 5)},
-		{"detect", "from the kill to that election", "s", target{}},
+	{name: "cluster-failover", about: "the same, the controller's broker killed", cluster: clusterFailover, metrics: []table.Metric{
+		{"failover", "from the new controller's election to its last new leader in another's Metadata", "s", table.RatioAtMost(1.0 / 5)},
+		{"detect", "from the kill to that election", "s", table.Target{}},
 	}},
-	{name: "cluster-produce", about: "raw produce, 100 KB batches of 1 KB records, acks=all, 6 partitions of 3 replicas, 6 connections with 8 in flight", cluster: clusterProduce, metrics: byteMetrics(ratioAtMost(1.0/4), ratioAtLeast(3))},
+	{name: "cluster-produce", about: "raw produce, 100 KB batches of 1 KB records, acks=all, 6 partitions of 3 replicas, 6 connections with 8 in flight", cluster: clusterProduce, metrics: byteMetrics(table.RatioAtMost(1.0/4), table.RatioAtLeast(3))},
 	{name: "cluster-latency", about: "end to end through franz-go, 3 replicas, 1,000 records/s of 512 B", cluster: clusterLatency, metrics: latencyMetrics},
-	{name: "cluster-idle", about: "2,000 idle partitions of 3 replicas, 3 brokers", cluster: clusterIdle, metrics: []metric{
-		{"idle cpu", "CPU of all brokers", "% of a core", ratioAtMost(1.0 / 5)},
-		{"keeper cpu", "CPU of the keeper or ZooKeeper", "% of a core", target{}},
-		{"rss", "resident, each broker", "MB", ratioAtMost(1.0 / 4)},
+	{name: "cluster-idle", about: "2,000 idle partitions of 3 replicas, 3 brokers", cluster: clusterIdle, metrics: []table.Metric{
+		{"idle cpu", "CPU of all brokers", "% of a core", table.RatioAtMost(1.0 / 5)},
+		{"keeper cpu", "CPU of the keeper or ZooKeeper", "% of a core", table.Target{}},
+		{"rss", "resident, each broker", "MB", table.RatioAtMost(1.0 / 4)},
 	}},
 }
 

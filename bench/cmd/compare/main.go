@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/gregor-mq/gregor/bench/proc"
+	"github.com/gregor-mq/gregor/bench/table"
 )
 
 type options struct {
@@ -60,8 +61,8 @@ func parseOptions(args []string) (options, error) {
 		}
 	}
 	for _, name := range o.against {
-		if name != gregorKey && name != apacheKey {
-			return o, fmt.Errorf("no server %q; there are %s %s", name, gregorKey, apacheKey)
+		if name != table.Gregor && name != table.Apache {
+			return o, fmt.Errorf("no server %q; there are %s %s", name, table.Gregor, table.Apache)
 		}
 	}
 	if o.runs < 1 {
@@ -105,10 +106,10 @@ func run(o options) error {
 	if err != nil {
 		return err
 	}
-	rep := newReport(o)
+	rep := table.New(o.runs, o.profile != "")
 	runErr := measureAll(ctx, o, makers, rep)
-	fmt.Print(rep.markdown())
-	if err := rep.write(o.json); err != nil {
+	fmt.Print(rep.Markdown("Apache Kafka "+proc.KafkaVersion, sections()))
+	if err := rep.Write(o.json); err != nil {
 		return errors.Join(runErr, err)
 	}
 	return runErr
@@ -123,15 +124,15 @@ type maker struct {
 
 func (o options) makers(dir string) ([]maker, error) {
 	var out []maker
-	if slices.Contains(o.against, gregorKey) {
+	if slices.Contains(o.against, table.Gregor) {
 		if _, err := os.Stat(o.gregor); err != nil {
 			return nil, fmt.Errorf("gregor's binary (make build): %w", err)
 		}
-		out = append(out, maker{gregorKey,
+		out = append(out, maker{table.Gregor,
 			func() (proc.Server, error) { return proc.NewGregor(o.gregor, dir, o.profile != "") },
 			func() (*proc.Cluster, error) { return proc.NewGregorCluster(o.gregor, dir) }})
 	}
-	if slices.Contains(o.against, apacheKey) {
+	if slices.Contains(o.against, table.Apache) {
 		cache, err := os.UserCacheDir()
 		if err != nil {
 			return nil, err
@@ -140,7 +141,7 @@ func (o options) makers(dir string) ([]maker, error) {
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, maker{apacheKey,
+		out = append(out, maker{table.Apache,
 			func() (proc.Server, error) { return proc.NewApache(jars, dir) },
 			func() (*proc.Cluster, error) { return proc.NewApacheCluster(jars, dir) }})
 	}
@@ -149,7 +150,7 @@ func (o options) makers(dir string) ([]maker, error) {
 
 // measureAll runs every workload in turn. A workload that fails against one
 // server is reported as such and does not end the others.
-func measureAll(ctx context.Context, o options, makers []maker, rep *report) error {
+func measureAll(ctx context.Context, o options, makers []maker, rep *table.Report) error {
 	for _, m := range makers {
 		// The programs themselves come into the page cache here.
 		if err := once(ctx, m, "warm-up", o, workload{run: startUp}, func(string, float64) {}); err != nil {
@@ -168,7 +169,7 @@ func measureAll(ctx context.Context, o options, makers []maker, rep *report) err
 				}
 				log.Printf("%s, run %d of %d, %s", w.name, i+1, o.runs, m.key)
 				err := once(ctx, m, fmt.Sprintf("%s-%d", w.name, i+1), o, w, func(metric string, v float64) {
-					rep.add(w.name, metric, m.key, v)
+					rep.Add(w.name, metric, m.key, v)
 				})
 				if err != nil {
 					failed = errors.Join(failed, fmt.Errorf("%s, %s: %w", w.name, m.key, err))

@@ -8,6 +8,7 @@ import (
 
 	"github.com/gregor-mq/gregor/bench/load"
 	"github.com/gregor-mq/gregor/bench/proc"
+	"github.com/gregor-mq/gregor/bench/table"
 )
 
 const (
@@ -44,38 +45,38 @@ type workload struct {
 	about   string
 	run     func(context.Context, *stage) error
 	cluster func(context.Context, *clusterStage) error
-	metrics []metric
+	metrics []table.Metric
 }
 
 // alone are the workloads of one broker.
 var alone = []workload{
-	{name: "start", about: "start-up with keeper, then idle", run: startUp, metrics: []metric{
-		{"start", "to the first Metadata answer", "s", ratioAtMost(1.0 / 30).andAtMost(0.1)},
-		{"rss", "resident, idle", "MB", atMost(40)},
-		{"idle cpu", "CPU while idle", "% of a core", target{}},
+	{name: "start", about: "start-up with keeper, then idle", run: startUp, metrics: []table.Metric{
+		{"start", "to the first Metadata answer", "s", table.RatioAtMost(1.0 / 30).AndAtMost(0.1)},
+		{"rss", "resident, idle", "MB", table.AtMost(40)},
+		{"idle cpu", "CPU while idle", "% of a core", table.Target{}},
 	}},
-	{name: "produce-1k", about: "raw produce, 100 KB batches of 1 KB records, acks=all, 4 connections with 8 in flight", run: produce(1000), metrics: byteMetrics(ratioAtMost(1.0/3), ratioAtLeast(2))},
-	{name: "produce-100b", about: "raw produce, 100 KB batches of 100-byte records, otherwise the same", run: produce(100), metrics: byteMetrics(ratioAtMost(1.0/4), target{})},
-	{name: "single", about: "single-record requests, acks=all, 16 connections with 1 in flight", run: single, metrics: []metric{
-		{"cpu", "CPU per request", "us", ratioAtMost(1.0 / 5)},
-		{"rate", "requests", "/s", ratioAtLeast(5)},
-		{"load cpu", "CPU of the load program per request", "us", target{}},
-		{"p50", "p50", "ms", target{}}, {"p99", "p99", "ms", target{}}, {"p999", "p999", "ms", target{}},
+	{name: "produce-1k", about: "raw produce, 100 KB batches of 1 KB records, acks=all, 4 connections with 8 in flight", run: produce(1000), metrics: byteMetrics(table.RatioAtMost(1.0/3), table.RatioAtLeast(2))},
+	{name: "produce-100b", about: "raw produce, 100 KB batches of 100-byte records, otherwise the same", run: produce(100), metrics: byteMetrics(table.RatioAtMost(1.0/4), table.Target{})},
+	{name: "single", about: "single-record requests, acks=all, 16 connections with 1 in flight", run: single, metrics: []table.Metric{
+		{"cpu", "CPU per request", "us", table.RatioAtMost(1.0 / 5)},
+		{"rate", "requests", "/s", table.RatioAtLeast(5)},
+		{"load cpu", "CPU of the load program per request", "us", table.Target{}},
+		{"p50", "p50", "ms", table.Target{}}, {"p99", "p99", "ms", table.Target{}}, {"p999", "p999", "ms", table.Target{}},
 	}},
-	{name: "fetch", about: "raw fetch of 1 MiB, 4 connections", run: fetch, metrics: byteMetrics(ratioAtMost(1), target{})},
-	{name: "client-in", about: "franz-go produces 1 KB records, its defaults, uncompressed", run: clientIn, metrics: throughputMetrics(target{}, target{})},
-	{name: "client-out", about: "franz-go consumes 1 KB records, its defaults", run: clientOut, metrics: throughputMetrics(ratioAtMost(1.0/2), target{})},
+	{name: "fetch", about: "raw fetch of 1 MiB, 4 connections", run: fetch, metrics: byteMetrics(table.RatioAtMost(1), table.Target{})},
+	{name: "client-in", about: "franz-go produces 1 KB records, its defaults, uncompressed", run: clientIn, metrics: throughputMetrics(table.Target{}, table.Target{})},
+	{name: "client-out", about: "franz-go consumes 1 KB records, its defaults", run: clientOut, metrics: throughputMetrics(table.RatioAtMost(1.0/2), table.Target{})},
 	{name: "latency-1k", about: "end to end through franz-go, 1,000 records/s of 512 B", run: latency(1000), metrics: latencyMetrics},
 	{name: "latency-20k", about: "end to end through franz-go, 20,000 records/s of 512 B", run: latency(20_000), metrics: latencyMetrics},
-	{name: "partitions", about: "2,000 partitions with a record each", run: manyPartitionsRun, metrics: []metric{
-		{"create", "to create", "s", ratioAtMost(1.0 / 5)},
-		{"stop", "to stop", "s", target{}},
-		{"clean", "restart after a clean stop", "s", ratioAtMost(1.0 / 10)},
-		{"crash", "restart after kill -9", "s", ratioAtMost(1.0 / 10)},
+	{name: "partitions", about: "2,000 partitions with a record each", run: manyPartitionsRun, metrics: []table.Metric{
+		{"create", "to create", "s", table.RatioAtMost(1.0 / 5)},
+		{"stop", "to stop", "s", table.Target{}},
+		{"clean", "restart after a clean stop", "s", table.RatioAtMost(1.0 / 10)},
+		{"crash", "restart after kill -9", "s", table.RatioAtMost(1.0 / 10)},
 	}},
-	{name: "idle-connections", about: "10,000 idle connections", run: idleConnections, metrics: []metric{
-		{"each", "resident for each", "KB", atMost(10)},
-		{"all", "resident in all", "MB", atMost(150)},
+	{name: "idle-connections", about: "10,000 idle connections", run: idleConnections, metrics: []table.Metric{
+		{"each", "resident for each", "KB", table.AtMost(10)},
+		{"all", "resident in all", "MB", table.AtMost(150)},
 	}},
 }
 
@@ -89,25 +90,34 @@ func names() []string {
 	return out
 }
 
-func byteMetrics(cpu, throughput target) []metric {
-	return append(throughputMetrics(cpu, throughput),
-		metric{"p50", "p50 of a request", "ms", target{}}, metric{"p99", "p99 of a request", "ms", target{}},
-		metric{"p999", "p999 of a request", "ms", target{}})
+// sections are what the table shows.
+func sections() []table.Section {
+	var out []table.Section
+	for _, w := range workloads {
+		out = append(out, table.Section{Name: w.name, About: w.about, Metrics: w.metrics})
+	}
+	return out
 }
 
-func throughputMetrics(cpu, throughput target) []metric {
-	return []metric{
+func byteMetrics(cpu, throughput table.Target) []table.Metric {
+	return append(throughputMetrics(cpu, throughput),
+		table.Metric{"p50", "p50 of a request", "ms", table.Target{}}, table.Metric{"p99", "p99 of a request", "ms", table.Target{}},
+		table.Metric{"p999", "p999 of a request", "ms", table.Target{}})
+}
+
+func throughputMetrics(cpu, throughput table.Target) []table.Metric {
+	return []table.Metric{
 		{"cpu", "broker CPU per GB", "s", cpu},
 		{"throughput", "throughput", "MB/s", throughput},
-		{"records", "records", "/s", target{}},
-		{"load cpu", "CPU of the load program per GB", "s", target{}},
-		{"peak rss", "resident at most", "MB", target{}},
+		{"records", "records", "/s", table.Target{}},
+		{"load cpu", "CPU of the load program per GB", "s", table.Target{}},
+		{"peak rss", "resident at most", "MB", table.Target{}},
 	}
 }
 
-var latencyMetrics = []metric{
-	{"p50", "p50", "ms", target{}}, {"p99", "p99", "ms", ratioAtMost(1.0 / 5)}, {"p999", "p999", "ms", target{}},
-	{"cpu", "broker CPU", "% of a core", target{}},
+var latencyMetrics = []table.Metric{
+	{"p50", "p50", "ms", table.Target{}}, {"p99", "p99", "ms", table.RatioAtMost(1.0 / 5)}, {"p999", "p999", "ms", table.Target{}},
+	{"cpu", "broker CPU", "% of a core", table.Target{}},
 }
 
 func startUp(ctx context.Context, s *stage) error {

@@ -1,4 +1,4 @@
-package main
+package table
 
 import (
 	"bufio"
@@ -12,40 +12,58 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/gregor-mq/gregor/bench/proc"
 )
 
 // Keys of the servers in flags and in the JSON file.
 const (
-	gregorKey = "gregor"
-	apacheKey = "apache"
+	Gregor = "gregor"
+	Apache = "apache"
 )
 
-// metric is one line of the table.
-type metric struct {
-	key    string
-	title  string
-	unit   string
-	target target
+// Section is the part of a table that one workload fills.
+type Section struct {
+	Name    string // as in flags and in the JSON file
+	About   string
+	Metrics []Metric
 }
 
-// target is what a median shall keep: a limit of gregor's ratio to Apache, or
+// Metric is one line of the table.
+type Metric struct {
+	Key    string
+	Title  string
+	Unit   string
+	Target Target
+}
+
+// Target is what a median shall keep: a limit of gregor's ratio to Apache, or
 // of its own figure, or both. The zero value asks for nothing.
-type target struct {
+type Target struct {
 	ratio   float64
 	atLeast bool    // the ratio is a lower limit
 	limit   float64 // of gregor's own figure, in the metric's unit
+	floor   float64 // likewise
 }
 
-func ratioAtMost(r float64) target          { return target{ratio: r} }
-func ratioAtLeast(r float64) target         { return target{ratio: r, atLeast: true} }
-func atMost(limit float64) target           { return target{limit: limit} }
-func (t target) andAtMost(l float64) target { t.limit = l; return t }
-func (t target) met(own, ratio float64) bool {
-	return t.ratioMet(ratio) && (t.limit == 0 || own <= t.limit)
+// RatioAtMost asks for gregor's figure to be at most r times Apache's.
+func RatioAtMost(r float64) Target { return Target{ratio: r} }
+
+// RatioAtLeast asks for gregor's figure to be at least r times Apache's.
+func RatioAtLeast(r float64) Target { return Target{ratio: r, atLeast: true} }
+
+// AtMost asks for gregor's own figure to be at most limit, in the metric's unit.
+func AtMost(limit float64) Target { return Target{limit: limit} }
+
+// AtLeast asks for gregor's own figure to be at least floor, in the metric's unit.
+func AtLeast(floor float64) Target { return Target{floor: floor} }
+
+// AndAtMost adds a limit of gregor's own figure.
+func (t Target) AndAtMost(limit float64) Target { t.limit = limit; return t }
+
+func (t Target) met(own, ratio float64) bool {
+	return t.ratioMet(ratio) && (t.limit == 0 || own <= t.limit) && own >= t.floor
 }
-func (t target) ratioMet(ratio float64) bool {
+
+func (t Target) ratioMet(ratio float64) bool {
 	switch {
 	case t.ratio == 0:
 		return true
@@ -56,7 +74,8 @@ func (t target) ratioMet(ratio float64) bool {
 	}
 }
 
-func (t target) String() string {
+// String writes it as the table does.
+func (t Target) String() string {
 	var parts []string
 	switch {
 	case t.ratio == 0:
@@ -70,14 +89,17 @@ func (t target) String() string {
 	if t.limit != 0 {
 		parts = append(parts, fmt.Sprintf("≤ %g", t.limit))
 	}
+	if t.floor != 0 {
+		parts = append(parts, fmt.Sprintf("≥ %g", t.floor))
+	}
 	return strings.Join(parts, ", ")
 }
 
 // figures are the values of one metric by server, in the order of the runs.
 type figures map[string][]float64
 
-// report collects all runs.
-type report struct {
+// Report collects all runs.
+type Report struct {
 	Time     time.Time                     `json:"time"`
 	Machine  string                        `json:"machine"`
 	Runs     int                           `json:"runs"`
@@ -85,12 +107,14 @@ type report struct {
 	Figures  map[string]map[string]figures `json:"figures"` // by workload and metric
 }
 
-func newReport(o options) *report {
-	return &report{Time: time.Now().UTC().Truncate(time.Second), Machine: machine(), Runs: o.runs, Profiled: o.profile != "",
+// New begins a report of so many runs, now and on this machine.
+func New(runs int, profiled bool) *Report {
+	return &Report{Time: time.Now().UTC().Truncate(time.Second), Machine: machine(), Runs: runs, Profiled: profiled,
 		Figures: map[string]map[string]figures{}}
 }
 
-func (r *report) add(workload, metric, server string, v float64) {
+// Add takes the figure of one run in.
+func (r *Report) Add(workload, metric, server string, v float64) {
 	if r.Figures[workload] == nil {
 		r.Figures[workload] = map[string]figures{}
 	}
@@ -101,7 +125,8 @@ func (r *report) add(workload, metric, server string, v float64) {
 	f[server] = append(f[server], v)
 }
 
-func (r *report) write(path string) error {
+// Write stores all figures as JSON.
+func (r *Report) Write(path string) error {
 	text, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
 		return err
@@ -112,22 +137,23 @@ func (r *report) write(path string) error {
 	return os.WriteFile(path, append(text, '\n'), 0o644)
 }
 
-// markdown is the table: a line for each metric that was measured.
-func (r *report) markdown() string {
+// Markdown is the table: a line for each metric that was measured. apache is
+// the other server's name with its version.
+func (r *Report) Markdown(apache string, sections []Section) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s, medians of %d (least to most), %s\n", r.Machine, r.Runs, r.Time.Format(time.DateOnly))
 	if r.Profiled {
 		b.WriteString("gregor ran under its profiler: not to be quoted\n")
 	}
-	fmt.Fprintf(&b, "\n| workload | figure | gregor | Apache Kafka %s | ratio | target | |\n|---|---|---:|---:|---:|---|---|\n", proc.KafkaVersion)
-	for _, w := range workloads {
-		about := w.about
-		for _, m := range w.metrics {
-			f := r.Figures[w.name][m.key]
+	fmt.Fprintf(&b, "\n| workload | figure | gregor | %s | ratio | target | |\n|---|---|---:|---:|---:|---|---|\n", apache)
+	for _, w := range sections {
+		about := w.About
+		for _, m := range w.Metrics {
+			f := r.Figures[w.Name][m.Key]
 			if f == nil {
 				continue
 			}
-			fmt.Fprintf(&b, "| %s | %s, %s | %s | %s | %s |\n", about, m.title, m.unit, show(f[gregorKey]), show(f[apacheKey]), judge(m.target, f))
+			fmt.Fprintf(&b, "| %s | %s, %s | %s | %s | %s |\n", about, m.Title, m.Unit, show(f[Gregor]), show(f[Apache]), judge(m.Target, f))
 			about = ""
 		}
 	}
@@ -135,15 +161,15 @@ func (r *report) markdown() string {
 }
 
 // judge is the ratio, the target and whether it is met.
-func judge(t target, f figures) string {
-	own, ratio := median(f[gregorKey]), median(f[gregorKey])/median(f[apacheKey])
+func judge(t Target, f figures) string {
+	own, ratio := median(f[Gregor]), median(f[Gregor])/median(f[Apache])
 	text := ""
 	if !math.IsNaN(ratio) && !math.IsInf(ratio, 0) {
 		text = showRatio(ratio)
 	}
 	verdict := ""
 	switch {
-	case t == (target{}) || math.IsNaN(own) || t.ratio != 0 && text == "":
+	case t == (Target{}) || math.IsNaN(own) || t.ratio != 0 && text == "":
 	case t.met(own, ratio):
 		verdict = "met"
 	default:
