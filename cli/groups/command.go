@@ -67,7 +67,7 @@ func (v *verbs) run(f func(ctx context.Context, p *place) error) func(*cobra.Com
 			return err
 		}
 		defer p.close()
-		return f(ctx, p)
+		return reach.Denied(f(ctx, p))
 	}
 }
 

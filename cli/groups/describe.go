@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/gregor-mq/gregor/cli/reach"
 	"github.com/gregor-mq/gregor/cli/term"
 )
 
@@ -81,7 +82,7 @@ func (p *place) describe(ctx context.Context, stores []store, name string) error
 		}
 		found = true
 		parts, err := p.parts(ctx, g)
-		unknown = append(unknown, err)
+		unknown = append(unknown, err, reach.Unreadable(g.denied))
 		if err := p.verbs.show(g, parts); err != nil {
 			return err
 		}
@@ -135,6 +136,9 @@ func (v *verbs) show(g *group, parts []partJSON) error {
 		for _, f := range g.faults {
 			j.Faults = append(j.Faults, f.Error())
 		}
+		for i := range g.litter {
+			j.Faults = append(j.Faults, g.rubbish(i))
+		}
 		return v.term.JSON(j)
 	}
 	words := g.state
@@ -144,7 +148,7 @@ func (v *verbs) show(g *group, parts []partJSON) error {
 	fmt.Fprintf(v.term.Out, "group %s in %s: %s, %s\n\n", g.name, g.kind, words, term.Count(len(g.members), "member"))
 	var rows [][]string
 	for _, p := range parts {
-		rows = append(rows, []string{p.Topic, p.Partition, orDash(p.Offset), orDash(p.End), orDash(p.Lag), or(p.Owner)})
+		rows = append(rows, []string{p.Topic, p.Partition, orDash(p.Offset), orDash(p.End), orDash(p.Lag), or(term.Text(p.Owner))})
 	}
 	if err := v.term.Table([]string{"TOPIC", "PARTITION", "OFFSET", "END", "LAG", "OWNER"}, rows); err != nil {
 		return err
@@ -153,7 +157,7 @@ func (v *verbs) show(g *group, parts []partJSON) error {
 	if len(g.members) > 0 {
 		rows = nil
 		for _, m := range g.members {
-			rows = append(rows, []string{m.ID, or(m.Client), or(m.Host), or(m.Wants)})
+			rows = append(rows, []string{term.Text(m.ID), or(term.Text(m.Client)), or(m.Host), or(term.Text(m.Wants))})
 		}
 		if err := v.term.Table([]string{"MEMBER", "CLIENT", "HOST", "WANTS"}, rows); err != nil {
 			return err
@@ -162,6 +166,9 @@ func (v *verbs) show(g *group, parts []partJSON) error {
 	}
 	for _, f := range g.faults {
 		fmt.Fprintf(v.term.Out, "malformed: %v\n", f)
+	}
+	for i := range g.litter {
+		fmt.Fprintf(v.term.Out, "left behind: %s\n", g.rubbish(i))
 	}
 	return nil
 }

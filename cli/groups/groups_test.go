@@ -163,14 +163,14 @@ func TestDescribeOld(t *testing.T) {
 	p := newPlace(t)
 	p.old("g", "4", "many")
 	p.create(p.s, "/consumers/g/offsets/t/3-0", "7", zk.Persistent)
-	p.create(p.s, "/consumers/g/offsets/t/4-0", "4", zk.Persistent)          // as today's name says
-	p.create(p.s, "/consumers/g/owners/t/4-0", "host:uuid-0", zk.Persistent) // and so does this
+	p.create(p.s, "/consumers/g/offsets/t/4-0", "4", zk.Persistent) // as today's name says
+	member := p.joined("g")
+	p.create(member, "/consumers/g/owners/t/4-0", "host:uuid-0", zk.Ephemeral) // and so does this
 	p.create(p.s, "/consumers/g/offsets/late/3-0", "9", zk.Persistent)
 	p.create(p.s, "/consumers/g/offsets/late/0", "7", zk.Persistent) // was written after the other
-	p.create(p.s, "/consumers/g/owners/t/3-1", "somebody", zk.Persistent)
+	p.create(member, "/consumers/g/owners/t/3-1", "somebody", zk.Ephemeral)
 	p.create(p.s, "/consumers/g/offsets/gone/0", "7", zk.Persistent)
 	p.create(p.s, "/consumers/g/offsets/t/x", "7", zk.Persistent)
-	p.joined("g")
 	verb.Same(t, "describe", p.must("describe", "--group", "g"), `group g in zookeeper: Stable, 1 member
 
 TOPIC  PARTITION  OFFSET  END  LAG  OWNER

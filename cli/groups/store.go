@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/gregor-mq/gregor/cli/reach"
 	"github.com/gregor-mq/gregor/cli/term"
 )
 
@@ -89,6 +90,11 @@ type group struct {
 	owners   map[part]string // the id of the member, or its stream
 	// faults are what could not be understood.
 	faults []error
+	// litter are nodes of members and owners in ZooKeeper that are persistent: no
+	// member made them so, and none takes them away.
+	litter []string
+	// denied are nodes in ZooKeeper that may not be read.
+	denied []string
 	// versions are those of the offset nodes in ZooKeeper.
 	versions map[part]int32
 }
@@ -102,19 +108,32 @@ type member struct {
 	Wants string `json:"wants,omitempty"`
 }
 
-// idle returns an error that names who is at work in the group.
+// idle returns an error that names who is at work in the group, or what hides
+// whether anybody is.
 func (g *group) idle() error {
 	var who []string
 	for _, m := range g.members {
-		who = append(who, m.ID)
+		who = append(who, term.Text(m.ID))
+	}
+	switch {
+	case len(who) > 0:
+	case len(g.litter) > 0:
+		return fmt.Errorf("group %s in %s is not as members leave it: %s", g.name, g.kind, g.rubbish(0))
+	case len(g.denied) > 0:
+		return fmt.Errorf("group %s in %s: %w", g.name, g.kind, reach.Unreadable(g.denied))
 	}
 	for _, p := range sortedParts(g.owners) {
 		if len(who) == 0 {
-			who = append(who, fmt.Sprintf("%s, the owner of %s", g.owners[p], p))
+			who = append(who, fmt.Sprintf("%s, the owner of %s", term.Text(g.owners[p]), p))
 		}
 	}
 	if len(who) == 0 {
 		return nil
 	}
 	return fmt.Errorf("group %s in %s: %w (%s: %s)", g.name, g.kind, errActive, term.Count(len(who), "member"), who[0])
+}
+
+// rubbish tells what a node of litter is, and how to be rid of it.
+func (g *group) rubbish(i int) string {
+	return fmt.Sprintf("%s is persistent, and so no member's; `gregor zk delete %[1]s` removes it", term.Printable(g.litter[i]))
 }

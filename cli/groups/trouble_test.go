@@ -8,7 +8,10 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 
 	"github.com/gregor-mq/gregor/gregortest"
+	"github.com/gregor-mq/gregor/internal/env"
 	"github.com/gregor-mq/gregor/test/verb"
+	"github.com/gregor-mq/gregor/zk"
+	"github.com/gregor-mq/gregor/zk/session"
 )
 
 // TestBrokerGone: neither a broker that is registered and dead nor a partition
@@ -64,4 +67,69 @@ func TestBrokerGone(t *testing.T) {
 	c.Broker(2).Stop()
 	check("it has no leader")
 	verb.Same(t, "list", p.must("list"), "GROUP  KIND       STATE\nold    zookeeper  Empty\nnew    kafka      Empty\n")
+}
+
+// TestDenied: what an ACL hides is named, and hides nothing else.
+func TestDenied(t *testing.T) {
+	p := newPlace(t)
+	p.old("a", "1", "2")
+	p.old("b", "3")
+	p.old("c", "4")
+	alice := []session.AuthInfo{{Scheme: zk.SchemeDigest, Auth: []byte("alice:secret")}}
+	s, err := session.Dial(t.Context(), session.Config{Servers: []string{p.c.ZooKeeper()}, Auth: alice}, env.Real())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close(t.Context())
+	hide := func(path string) {
+		t.Helper()
+		p.create(s, path, "7", zk.Persistent)
+		if _, err := s.SetACL(t.Context(), path, zk.CreatorAllACL(), -1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f := func(want string, args []string, denied ...string) {
+		t.Helper()
+		out, errs, code := verb.Do(t, "", p.args(args...)...)
+		told := "gregor: " + strings.Join(denied, ", ") + " may not be read: zookeeper: NoAuth: its ACL does not allow that (--zookeeper-auth adds an id)\n"
+		if code != 1 || errs != told {
+			t.Errorf("%v: %d, %q, want %q", args, code, errs, told)
+		}
+		verb.Same(t, strings.Join(args, " "), out, want)
+	}
+	hide("/consumers/a/offsets/t/2")
+	hide("/consumers/a/owners/t/1")
+	hide("/consumers/b/ids")
+	f("GROUP  KIND       STATE\na      zookeeper  Empty\nb      zookeeper  Unknown\nc      zookeeper  Empty\n", []string{"list"}, "/consumers/b/ids")
+	f("group a in zookeeper: Empty, 0 members\n\nTOPIC  PARTITION  OFFSET  END  LAG  OWNER\nt      0          1       10   9    -\nt      1          2       10   8    -\n\n",
+		[]string{"describe", "-g", "a"}, "/consumers/a/owners/t/1", "/consumers/a/offsets/t/2")
+	f("group b in zookeeper: Unknown, 0 members\n\nTOPIC  PARTITION  OFFSET  END  LAG  OWNER\nt      0          3       10   7    -\n\n",
+		[]string{"describe", "-g", "b"}, "/consumers/b/ids")
+	for _, g := range []string{"a", "b"} {
+		p.fails([]string{"delete", "-g", g, "--execute"}, "/consumers/"+g, "--zookeeper-auth")
+		p.fails([]string{"reset", "-g", g, "-t", "t:0", "--to-latest", "--execute"}, "/consumers/"+g, "--zookeeper-auth")
+		p.fails([]string{"migrate", "-g", g, "--from", "zookeeper", "--to", "kafka", "--execute"}, "/consumers/"+g, "--zookeeper-auth")
+	}
+	p.must("delete", "-g", "b", "--zookeeper-auth", "digest:alice:secret", "--execute")
+}
+
+// TestLitter: persistent nodes where members' belong are no members, and the way
+// out is told.
+func TestLitter(t *testing.T) {
+	p := newPlace(t)
+	p.old("g", "4")
+	long := strings.Repeat("x", 100)
+	p.create(p.s, "/consumers/g/ids/"+long, "rubbish", zk.Persistent)
+	p.create(p.s, "/consumers/g/owners/t/0", "one\n\ttwo"+long, zk.Persistent)
+	verb.Same(t, "list", p.must("list"), "GROUP  KIND       STATE\ng      zookeeper  Empty\n")
+	verb.Same(t, "describe", p.must("describe", "-g", "g"), "group g in zookeeper: Empty, 0 members\n\n"+
+		"TOPIC  PARTITION  OFFSET  END  LAG  OWNER\n"+
+		"t      0          4       10   6    \"one\\n\\ttwo"+long[:72]+"\"…\n\n"+
+		"left behind: /consumers/g/ids/"+long+" is persistent, and so no member's; `gregor zk delete /consumers/g/ids/"+long+"` removes it\n"+
+		"left behind: /consumers/g/owners/t/0 is persistent, and so no member's; `gregor zk delete /consumers/g/owners/t/0` removes it\n")
+	p.fails([]string{"reset", "-g", "g", "-t", "t:0", "--to-latest", "--execute"}, "not as members leave it: /consumers/g/ids/x")
+	verb.Must(t, "", "zk", "--zookeeper", p.c.ZooKeeper(), "delete", "/consumers/g/ids/"+long)
+	p.fails([]string{"delete", "-g", "g", "--execute"}, "`gregor zk delete /consumers/g/owners/t/0` removes it")
+	verb.Must(t, "", "zk", "--zookeeper", p.c.ZooKeeper(), "delete", "/consumers/g/owners/t/0")
+	p.must("delete", "-g", "g", "--execute")
 }

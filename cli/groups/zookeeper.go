@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/gregor-mq/gregor/cli/reach"
 	"github.com/gregor-mq/gregor/internal/must"
 	"github.com/gregor-mq/gregor/zk"
 	"github.com/gregor-mq/gregor/zk/session"
@@ -23,6 +24,7 @@ func (zkStore) kind() string { return inZooKeeper }
 const (
 	withMembers = "Stable"
 	noMembers   = "Empty"
+	notKnown    = "Unknown"
 )
 
 // list implements store.
@@ -35,32 +37,71 @@ func (z zkStore) list(ctx context.Context) ([]listed, error) {
 	for i, name := range names {
 		paths[i] = znode.ConsumerIDsPath(name)
 	}
-	ids, err := z.childrenOf(ctx, paths)
+	var denied []string
+	ids, err := z.childrenOf(ctx, paths, &denied)
+	if err != nil {
+		return nil, err
+	}
+	var members []string
+	for i, name := range names {
+		for _, id := range ids[i] {
+			members = append(members, znode.ConsumerIDPath(name, id))
+		}
+	}
+	live, err := z.ephemeral(ctx, members)
 	if err != nil {
 		return nil, err
 	}
 	var out []listed
 	for i, name := range names {
 		state := noMembers
-		if len(ids[i]) > 0 {
+		if slices.Contains(denied, paths[i]) {
+			state = notKnown
+		}
+		if slices.ContainsFunc(ids[i], func(id string) bool { return live[znode.ConsumerIDPath(name, id)] }) {
 			state = withMembers
 		}
 		out = append(out, listed{name, inZooKeeper, state})
+	}
+	return out, reach.Unreadable(denied)
+}
+
+// ephemeral returns which of some nodes end with a session, as members' nodes do.
+// No ACL hides that.
+func (z zkStore) ephemeral(ctx context.Context, paths []string) (map[string]bool, error) {
+	reqs := make([]zk.Request, len(paths))
+	for i, path := range paths {
+		reqs[i] = &zk.ExistsRequest{Path: path}
+	}
+	out := map[string]bool{}
+	for i, r := range z.s.Do(ctx, reqs) {
+		if errors.Is(r.Err, zk.ErrNoNode) {
+			continue
+		}
+		if r.Err != nil {
+			return nil, fmt.Errorf("look at %s: %w", paths[i], r.Err)
+		}
+		stat, ok := r.Body.(*zk.StatResponse)
+		if !ok {
+			must.Bug("stat of %s is a %T", paths[i], r.Body)
+		}
+		out[paths[i]] = stat.Stat.EphemeralOwner != 0
 	}
 	return out, nil
 }
 
 // children returns names in order, none for a node that is not there.
 func (z zkStore) children(ctx context.Context, path string) ([]string, error) {
-	all, err := z.childrenOf(ctx, []string{path})
+	all, err := z.childrenOf(ctx, []string{path}, nil)
 	if err != nil {
 		return nil, err
 	}
 	return all[0], nil
 }
 
-// childrenOf is children of many nodes.
-func (z zkStore) childrenOf(ctx context.Context, paths []string) ([][]string, error) {
+// childrenOf is children of many nodes. Those that may not be read are added to
+// denied, and are an error when that is nil.
+func (z zkStore) childrenOf(ctx context.Context, paths []string, denied *[]string) ([][]string, error) {
 	reqs := make([]zk.Request, len(paths))
 	for i, path := range paths {
 		reqs[i] = &zk.GetChildrenRequest{Path: path}
@@ -68,6 +109,10 @@ func (z zkStore) childrenOf(ctx context.Context, paths []string) ([][]string, er
 	out := make([][]string, len(paths))
 	for i, r := range z.s.Do(ctx, reqs) {
 		if errors.Is(r.Err, zk.ErrNoNode) {
+			continue
+		}
+		if errors.Is(r.Err, zk.ErrNoAuth) && denied != nil {
+			*denied = append(*denied, paths[i])
 			continue
 		}
 		if r.Err != nil {
@@ -99,7 +144,12 @@ func (z zkStore) read(ctx context.Context, name string) (*group, error) {
 	if err := z.readMembers(ctx, g); err != nil {
 		return nil, err
 	}
-	err = z.readParts(ctx, g, "owners", func(p part, _ string, data []byte, _ zk.Stat) { g.owners[p] = string(data) })
+	err = z.readParts(ctx, g, "owners", func(p part, path string, data []byte, stat zk.Stat) {
+		g.owners[p] = string(data)
+		if stat.EphemeralOwner == 0 {
+			g.litter = append(g.litter, path)
+		}
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -138,28 +188,58 @@ func (g *group) fold(written map[part]int64) {
 }
 
 func (z zkStore) readMembers(ctx context.Context, g *group) error {
-	ids, err := z.children(ctx, znode.ConsumerIDsPath(g.name))
+	parent := znode.ConsumerIDsPath(g.name)
+	all, err := z.childrenOf(ctx, []string{parent}, &g.denied)
 	if err != nil {
 		return err
 	}
-	for _, id := range ids {
-		path := znode.ConsumerIDPath(g.name, id)
-		data, _, err := z.s.Get(ctx, path, false)
-		if errors.Is(err, zk.ErrNoNode) {
+	if len(g.denied) > 0 {
+		g.state = notKnown
+	}
+	ids := all[0]
+	paths := make([]string, len(ids))
+	for i, id := range ids {
+		paths[i] = znode.ConsumerIDPath(g.name, id)
+	}
+	live, err := z.ephemeral(ctx, paths)
+	if err != nil {
+		return err
+	}
+	for i, id := range ids {
+		if ephemeral, ok := live[paths[i]]; !ok {
 			continue // it has just gone
+		} else if !ephemeral {
+			g.litter = append(g.litter, paths[i])
+			continue
 		}
+		m, err := z.readMember(ctx, g, paths[i])
 		if err != nil {
 			return err
 		}
-		m := member{ID: id}
-		if c, err := znode.DecodeConsumer(path, data); err != nil {
-			g.faults = append(g.faults, err)
-		} else {
-			m.Wants = subscription(c)
-		}
+		m.ID = id
 		g.members, g.state = append(g.members, m), withMembers
 	}
 	return nil
+}
+
+// readMember reads what a member registered for, if it can be.
+func (z zkStore) readMember(ctx context.Context, g *group, path string) (m member, err error) {
+	data, _, err := z.s.Get(ctx, path, false)
+	switch {
+	case errors.Is(err, zk.ErrNoNode):
+		return m, nil // it has just gone
+	case errors.Is(err, zk.ErrNoAuth):
+		g.denied = append(g.denied, path)
+		return m, nil
+	case err != nil:
+		return m, err
+	}
+	c, err := znode.DecodeConsumer(path, data)
+	if err != nil {
+		g.faults = append(g.faults, err)
+		return m, nil
+	}
+	return member{Wants: subscription(c)}, nil
 }
 
 // subscription is what a member registered for, in words.
@@ -178,15 +258,16 @@ func subscription(c znode.Consumer) string {
 // stat.
 func (z zkStore) readParts(ctx context.Context, g *group, what string, f func(p part, path string, data []byte, stat zk.Stat)) error {
 	root := znode.GroupPath(g.name) + "/" + what
-	topics, err := z.children(ctx, root)
+	all, err := z.childrenOf(ctx, []string{root}, &g.denied)
 	if err != nil {
 		return err
 	}
+	topics := all[0]
 	parents := make([]string, len(topics))
 	for i, t := range topics {
 		parents[i] = root + "/" + t
 	}
-	numbers, err := z.childrenOf(ctx, parents)
+	numbers, err := z.childrenOf(ctx, parents, &g.denied)
 	if err != nil {
 		return err
 	}
@@ -202,6 +283,9 @@ func (z zkStore) readParts(ctx context.Context, g *group, what string, f func(p 
 		n := znode.ParsePath(paths[i])
 		switch {
 		case errors.Is(r.Err, zk.ErrNoNode):
+			continue
+		case errors.Is(r.Err, zk.ErrNoAuth):
+			g.denied = append(g.denied, paths[i])
 			continue
 		case r.Err != nil:
 			return fmt.Errorf("read %s: %w", paths[i], r.Err)

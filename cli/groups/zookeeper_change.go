@@ -134,7 +134,7 @@ func deletions(paths []string) []zk.Request {
 func (z zkStore) below(ctx context.Context, root string) ([]string, error) {
 	var out []string
 	for level := []string{root}; len(level) > 0; {
-		children, err := z.childrenOf(ctx, level)
+		children, err := z.childrenOf(ctx, level, nil)
 		if err != nil {
 			return nil, err
 		}

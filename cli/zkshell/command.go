@@ -88,6 +88,9 @@ func versionFlag(cmd *cobra.Command, version *int32) {
 
 // explain adds to an error of ZooKeeper what follows from it.
 func explain(err error) error {
+	if errors.Is(err, zk.ErrNoAuth) {
+		return reach.Denied(err)
+	}
 	for _, e := range []struct {
 		code zk.Err
 		why  string
@@ -95,7 +98,6 @@ func explain(err error) error {
 		{zk.ErrNoNode, "no such node, or no parent"}, {zk.ErrNodeExists, "it exists already"},
 		{zk.ErrNotEmpty, "it has children: delete -R deletes them too"},
 		{zk.ErrBadVersion, "the node has another version: somebody changed it"},
-		{zk.ErrNoAuth, "its ACL does not allow that (--zookeeper-auth adds an id)"},
 		{zk.ErrNoChildrenForEphemerals, "an ephemeral node has no children"},
 	} {
 		if errors.Is(err, e.code) {

@@ -1,7 +1,9 @@
 package zkshell
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -32,15 +34,17 @@ func (sh *shell) du() *cobra.Command {
 		Args:    cobra.MaximumNArgs(1),
 		RunE: sh.run("/", func(ctx context.Context, s *session.Session, path string, _ []string) error {
 			all, err := measure(ctx, s, path)
-			if err != nil {
+			if err != nil && !errors.Is(err, zk.ErrNoAuth) || all == nil {
 				return err
 			}
-			return sh.printUsage(all)
+			return cmp.Or(sh.printUsage(all), err)
 		}),
 	}
 }
 
-// measure returns the usage of root's children, in order, and of root last.
+// measure returns the usage of root's children, in order, and of root last; none
+// when root itself cannot be read, and that of what can be with the error of what
+// cannot.
 func measure(ctx context.Context, s *session.Session, root string) ([]usage, error) {
 	total := usage{Path: root}
 	var all []usage
@@ -58,6 +62,9 @@ func measure(ctx context.Context, s *session.Session, root string) ([]usage, err
 		all[len(all)-1].add(stat)
 		return nil
 	})
+	if total.Nodes == 0 {
+		return nil, err
+	}
 	return append(all, total), err
 }
 

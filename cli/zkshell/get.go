@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
@@ -91,7 +90,7 @@ func describe(path string, data []byte) string {
 		width = max(width, utf8.RuneCountInString(f.Name))
 	}
 	for _, f := range d.Facts {
-		fmt.Fprintf(&b, "  %-*s  %s\n", width, f.Name, printable(f.Value))
+		fmt.Fprintf(&b, "  %-*s  %s\n", width, f.Name, term.Printable(f.Value))
 	}
 	if d.Fault != nil {
 		fmt.Fprintf(&b, "  malformed: %v\n", d.Fault)
@@ -105,15 +104,7 @@ func describe(path string, data []byte) string {
 	case len(data) == 0:
 		b.WriteString("  empty\n")
 	default:
-		fmt.Fprintf(&b, "  %s\n", printable(string(data)))
+		fmt.Fprintf(&b, "  %s\n", term.Printable(string(data)))
 	}
 	return b.String()
-}
-
-// printable is s as it is when a terminal can show it on a line, else quoted.
-func printable(s string) string {
-	if utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
-		return s
-	}
-	return fmt.Sprintf("%q", s)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/gregor-mq/gregor/cli/reach"
 	"github.com/gregor-mq/gregor/internal/must"
 	"github.com/gregor-mq/gregor/zk"
 	"github.com/gregor-mq/gregor/zk/session"
@@ -36,10 +37,7 @@ func walk(ctx context.Context, s *session.Session, root string, visit func(path 
 	if err := w.below(ctx, root, names); err != nil {
 		return err
 	}
-	if len(w.denied) > 0 {
-		return fmt.Errorf("%d nodes may not be read, %s the first: %w (--zookeeper-auth adds an id)", len(w.denied), w.denied[0], zk.ErrNoAuth)
-	}
-	return nil
+	return explain(reach.Unreadable(w.denied))
 }
 
 func (w *walker) below(ctx context.Context, parent string, names []string) error {

@@ -135,6 +135,10 @@ func TestDenied(t *testing.T) {
 	if code != 1 || out != "/t\n/t/open\n" || !strings.Contains(errs, "/t/closed") {
 		t.Errorf("%d, %q, %q", code, out, errs)
 	}
+	out, errs, code = verb.Do(t, "", at("", "du", "/t")...)
+	if code != 1 || out != "NODES  BYTES  PATH\n1      1      /t/open\n2      1      /t\n" || !strings.Contains(errs, "/t/closed may not be read") {
+		t.Errorf("%d, %q, %q", code, out, errs)
+	}
 	verb.Fails(t, "", at("", "get", "/t/closed"), "--zookeeper-auth")
 	verb.Same(t, "ls as alice", verb.Must(t, "", alice("ls", "-R", "/t")...), "/t\n/t/closed\n/t/open\n")
 	verb.Same(t, "get as alice", verb.Must(t, "", alice("get", "/t/closed")...), "/t/closed\n  hidden\n")
