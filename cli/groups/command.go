@@ -1,6 +1,7 @@
 package groups
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -94,6 +95,7 @@ func (v *verbs) connect(ctx context.Context) (*place, error) {
 	if len(kafka.Bootstrap) == 0 {
 		kafka.Bootstrap, err = reach.Brokers(ctx, s)
 		if errors.Is(err, zk.ErrNoNode) {
+			err = cmp.Or(v.zk.CheckChroot(ctx, s), err)
 			p.close()
 			return nil, err
 		}
@@ -103,7 +105,7 @@ func (v *verbs) connect(ctx context.Context) (*place, error) {
 	}
 	if err != nil {
 		p.absent = err
-		fmt.Fprintf(v.term.Err, "gregor: warning: groups in Kafka and the ends of logs are not known: %v\n", err)
+		fmt.Fprintf(v.term.Err, "gregor: warning: groups in Kafka and the ends of logs are not known: %v (--bootstrap-server names others)\n", err)
 	}
 	return p, nil
 }

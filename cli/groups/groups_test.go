@@ -242,7 +242,8 @@ func TestNoBroker(t *testing.T) {
 	p.fails([]string{"reset", "-g", "g", "-t", "t", "--to-earliest", "--execute"}, "where logs begin and end is not known")
 	p.fails([]string{"migrate", "-g", "g", "--from", "zookeeper", "--to", "kafka", "--execute"}, "groups in Kafka: ")
 	p.oldHas("g", "0=4")
-	verb.Fails(t, "", []string{"groups", "--zookeeper", p.c.ZooKeeper() + "/none", "list"}, "is a chroot missing?")
+	verb.Fails(t, "", []string{"groups", "--zookeeper", p.c.ZooKeeper() + "/none", "list"}, "the chroot /none does not exist")
+	verb.Fails(t, "", []string{"groups", "--zookeeper", p.c.ZooKeeper() + "/consumers", "list"}, "is a chroot missing?")
 }
 
 // TestReset: each way, on both kinds, tells first and does with --execute.

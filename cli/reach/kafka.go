@@ -89,7 +89,7 @@ func Brokers(ctx context.Context, s *session.Session) ([]string, error) {
 		}
 	}
 	if len(addrs) == 0 {
-		return nil, errors.Join(append(faults, errors.New("no broker that speaks PLAINTEXT is registered in this ZooKeeper: name one with --bootstrap-server"))...)
+		return nil, errors.Join(append(faults, errors.New("no broker that speaks PLAINTEXT is registered in this ZooKeeper"))...)
 	}
 	return slices.Sorted(maps.Keys(addrs)), nil
 }

@@ -2,6 +2,7 @@ package reach
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gregor-mq/gregor/internal/env"
+	"github.com/gregor-mq/gregor/zk"
 	"github.com/gregor-mq/gregor/zk/session"
 	"github.com/gregor-mq/gregor/znode"
 )
@@ -58,6 +60,19 @@ func (z *ZooKeeper) Dial(ctx context.Context, e env.Env) (*session.Session, erro
 	s, err := session.Dial(ctx, cfg, e)
 	w.done()
 	return s, err
+}
+
+// CheckChroot returns an error when the chroot of Connect does not exist: most
+// likely it is misspelt.
+func (z *ZooKeeper) CheckChroot(ctx context.Context, s *session.Session) error {
+	_, chroot, err := znode.ParseConnect(z.Connect)
+	if err != nil || chroot == "" {
+		return err
+	}
+	if _, err = s.Exists(ctx, "/", false); errors.Is(err, zk.ErrNoNode) {
+		return fmt.Errorf("--zookeeper %s: the chroot %s does not exist", z.Connect, chroot)
+	}
+	return err
 }
 
 // Ids returns Auth taken apart.

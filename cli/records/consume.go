@@ -55,7 +55,7 @@ func ConsumeCommand(t term.Term) *cobra.Command {
 			"  gregor consume --pattern 'log-.*' --group watchers --from-beginning\n" +
 			"  gregor consume --zookeeper 127.0.0.1:2181 --topic orders --group old --from-beginning",
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: denied(func(cmd *cobra.Command, _ []string) error {
 			show, err := newLayout(f.format, f.print, f.separator)
 			if err != nil {
 				return err
@@ -70,7 +70,7 @@ func ConsumeCommand(t term.Term) *cobra.Command {
 				return err
 			}
 			return consume(ctx, t, f, show, s)
-		},
+		}),
 	}
 	f.flags(cmd)
 	return cmd
@@ -138,9 +138,14 @@ type source interface {
 	close(ctx context.Context) error
 }
 
+// denied adds to a verb's errors what helps against ACLs.
+func denied(f func(*cobra.Command, []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error { return reach.Denied(f(cmd, args)) }
+}
+
 // warner returns what tells of trouble that does not end the verb.
 func warner(t term.Term) func(error) {
-	return func(err error) { fmt.Fprintf(t.Err, "gregor: warning: %v\n", err) }
+	return func(err error) { fmt.Fprintf(t.Err, "gregor: warning: %v\n", reach.Denied(err)) }
 }
 
 // openSource connects to where the flags say.

@@ -1,7 +1,9 @@
 package records
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -9,6 +11,7 @@ import (
 	"github.com/gregor-mq/gregor/cli/reach"
 	"github.com/gregor-mq/gregor/cli/term"
 	"github.com/gregor-mq/gregor/client"
+	"github.com/gregor-mq/gregor/zk"
 )
 
 // zkSource consumes as the consumer of Kafka 0.8 does: its group meets in
@@ -69,16 +72,24 @@ func openZkSource(ctx context.Context, t term.Term, f consumeFlags) (*zkSource, 
 	return &zkSource{consumer: c, warn: warner(t)}, nil
 }
 
-// guide makes sure that ZooKeeper answers, so that the error is a clear one, and
-// returns what producers and consumers share.
+// guide makes sure that ZooKeeper answers and knows a Kafka cluster, so that the
+// error is a clear one, and returns what producers and consumers share.
 func guide(ctx context.Context, t term.Term, z reach.ZooKeeper) ([]client.Option, error) {
 	s, err := z.Dial(ctx, t.Env)
 	if err != nil {
 		return nil, err
 	}
+	_, err = reach.Brokers(ctx, s)
+	switch {
+	case errors.Is(err, zk.ErrNoNode):
+		err = cmp.Or(z.CheckChroot(ctx, s), err)
+	case err != nil && !errors.Is(err, zk.ErrNoAuth):
+		warner(t)(fmt.Errorf("%w: waiting for one", err))
+		err = nil
+	}
 	closing, cancel := context.WithTimeout(ctx, reach.ConnectTimeout)
 	defer cancel()
-	if err := s.Close(closing); err != nil {
+	if err := cmp.Or(err, s.Close(closing)); err != nil {
 		return nil, err
 	}
 	opts := []client.Option{client.Dialer(t.Env.Net.Dial)}

@@ -55,7 +55,7 @@ func ProduceCommand(t term.Term) *cobra.Command {
 		Example: "  echo hello | gregor produce --topic greetings\n" +
 			"  gregor produce --topic users --key-separator : --header source=import users.txt\n" +
 			"  gregor consume --topic a --from-beginning --exit-at-end --format json | gregor produce --topic b --format json",
-		RunE: func(cmd *cobra.Command, files []string) error {
+		RunE: denied(func(cmd *cobra.Command, files []string) error {
 			in, err := newInput(f)
 			if err != nil {
 				return err
@@ -71,7 +71,7 @@ func ProduceCommand(t term.Term) *cobra.Command {
 			}
 			defer s.close()
 			return produce(ctx, t, &in, s, files)
-		},
+		}),
 	}
 	f.flags(cmd)
 	return cmd

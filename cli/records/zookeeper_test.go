@@ -100,3 +100,16 @@ func TestProduceByZooKeeper(t *testing.T) {
 	f("", p.at("consume", "-t", "t", "-g", "g", "--legacy-partition-names"), "--legacy-partition-names", "--zookeeper")
 	f("", p.guided("consume", "-t", "t", "-e"), "zookeeper", "exit-at-end")
 }
+
+// TestNoCluster: a chroot that does not exist, and a ZooKeeper without Kafka, are
+// told before anything is written.
+func TestNoCluster(t *testing.T) {
+	p := newPlace(t, "t")
+	for chroot, want := range map[string]string{"/kafak": "the chroot /kafak does not exist", "/consumers": "no Kafka cluster is registered in this ZooKeeper"} {
+		for _, args := range [][]string{{"produce", "-t", "t"}, {"consume", "-t", "t", "-g", "g"}} {
+			verb.Fails(t, "", append(args, "--zookeeper", p.c.ZooKeeper()+chroot), want)
+		}
+	}
+	out := verb.Must(t, "", "zk", "--zookeeper", p.c.ZooKeeper(), "ls", "-R", "/consumers")
+	verb.Same(t, "consumers", out, "/consumers\n")
+}

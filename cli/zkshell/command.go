@@ -1,6 +1,7 @@
 package zkshell
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -63,7 +64,10 @@ func (sh *shell) run(byDefault string, f func(ctx context.Context, s *session.Se
 			// A session that was not closed ends by itself: no reason to fail.
 			_ = s.Close(closing)
 		}()
-		return f(ctx, s, path, args)
+		if err = f(ctx, s, path, args); errors.Is(err, zk.ErrNoNode) {
+			err = cmp.Or(sh.zk.CheckChroot(ctx, s), err)
+		}
+		return err
 	}
 }
 

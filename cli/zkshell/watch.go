@@ -41,6 +41,9 @@ func (sh *shell) watch() *cobra.Command {
 			if err := s.AddWatch(ctx, path, mode); err != nil {
 				return explain(err)
 			}
+			if err := sh.zk.CheckChroot(ctx, s); err != nil {
+				fmt.Fprintf(sh.term.Err, "gregor: warning: %v\n", err)
+			}
 			fmt.Fprintf(sh.term.Err, "watching %s until interrupted\n", path)
 			return sh.follow(ctx, s)
 		}),

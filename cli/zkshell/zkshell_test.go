@@ -84,6 +84,14 @@ func TestChroot(t *testing.T) {
 	verb.Same(t, "ls", verb.Must(t, "", at("/kafka", "ls", "-R")...), "/\n/x\n")
 	verb.Same(t, "outside", verb.Must(t, "", at("", "ls", "-R", "/kafka")...), "/kafka\n/kafka/x\n")
 	verb.Fails(t, "", at("/kafka", "delete", "-R", "/"), "it holds everything")
+	verb.Fails(t, "", at("/kafak", "ls"), "/kafak: the chroot /kafak does not exist")
+	verb.Fails(t, "", at("/kafak", "get", "/x"), "the chroot /kafak does not exist")
+	verb.Fails(t, "", at("/kafka", "get", "/none"), "no such node")
+	w := verb.Start(t, nil, at("/kafak", "watch", "/x")...)
+	w.Await("warning: --zookeeper ")
+	w.Await("watching /x until interrupted")
+	verb.Must(t, "", at("", "create", "-p", "/kafak/x", "1")...)
+	w.Await("NodeCreated          /x")
 }
 
 // TestErrors: what is refused is named, with the reason.
