@@ -11,6 +11,9 @@ type CorruptError struct {
 	Offset int64
 	Packed bool
 	Reason string
+	// Unfinished says that the end of a snapshot was never written: ZooKeeper was
+	// killed meanwhile, and passes the file over itself.
+	Unfinished bool
 }
 
 // Error implements error.

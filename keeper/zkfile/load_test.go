@@ -243,6 +243,15 @@ func TestCheckTellsAndFinds(t *testing.T) {
 		!strings.HasSuffix(got, "snapshot.4 and the log lead to transaction 0xe: 7 znodes, 1 sessions, the digest is the one that ZooKeeper noted") {
 		t.Errorf("%v\n%s", err, got)
 	}
+	for name, b := range map[string][]byte{"snapshot.8": nil, "snapshot.9.gz": gzipped(snapBytes(s.after(9)))[:50], "snapshot.a.snappy": snapped(snapBytes(s.after(9)))[:50]} {
+		f := put(t, s.d, name, b)
+		if err := check(); err != nil || !strings.Contains(strings.Join(said, "\n"), name+" is unfinished") {
+			t.Errorf("%v\n%s", err, strings.Join(said, "\n"))
+		}
+		if err := s.d.Remove(f.Name); err != nil {
+			t.Fatal(err)
+		}
+	}
 	put(t, s.d, "snapshot.2", []byte("short"))
 	bad := bytes.Clone(logBytes(s.log[:3]...))
 	bad[30] ^= 1

@@ -1,6 +1,7 @@
 package zkfile
 
 import (
+	"bytes"
 	"fmt"
 	"hash/adler32"
 	"strconv"
@@ -24,6 +25,9 @@ const (
 	lastSize = 8 + sealSize
 )
 
+// lastBytes end every snapshot: endPath behind its length.
+var lastBytes = []byte("\x00\x00\x00\x01" + endPath)
+
 // Snapshot is what one file holds.
 type Snapshot struct {
 	*State
@@ -46,7 +50,7 @@ func ReadSnapshot(fsys env.FS, f File) (*Snapshot, error) {
 	r := snapReader{src: b, d: zk.NewDecoder(b), acls: map[int64][]zk.ACL{}, s: &Snapshot{State: empty()}}
 	r.s.Zxid, r.s.Reached = f.Zxid, f.Zxid
 	if reason := r.all(); reason != "" {
-		return nil, &CorruptError{File: f.Name, Offset: r.at(), Reason: reason}
+		return nil, &CorruptError{File: f.Name, Offset: r.at(), Reason: reason, Unfinished: !bytes.HasSuffix(b, lastBytes)}
 	}
 	return r.s, nil
 }

@@ -92,6 +92,9 @@ func decodeBody(d *zk.Decoder, x *tree.Txn) (reason string) {
 
 func decodeCreate(d *zk.Decoder, x *tree.Txn) (reason string) {
 	x.Path, x.Data, x.ACL = d.String(), d.Buffer(), orOpen(d.ACLs())
+	if !strings.HasPrefix(x.Path, "/") || strings.HasSuffix(x.Path, "/") {
+		return fmt.Sprintf("transaction 0x%x creates %q, which is no path", x.Zxid, x.Path)
+	}
 	switch x.Op {
 	case zk.OpCreateContainer:
 		x.Version, x.Owner = d.Int(), containerOwner

@@ -41,7 +41,10 @@ func unpackGzip(name string, b []byte) ([]byte, error) {
 		out, err = io.ReadAll(io.LimitReader(z, maxSnapshot))
 	}
 	if err != nil {
-		return nil, &CorruptError{File: name, Offset: int64(len(b) - src.Len()), Packed: true, Reason: "gzip: " + err.Error()}
+		return nil, &CorruptError{
+			File: name, Offset: int64(len(b) - src.Len()), Packed: true, Reason: "gzip: " + err.Error(),
+			Unfinished: errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF),
+		}
 	}
 	return out, nil
 }
@@ -50,15 +53,20 @@ func unpackGzip(name string, b []byte) ([]byte, error) {
 // bytes; then come blocks, each behind its length.
 var snappyMagic = []byte{0x82, 'S', 'N', 'A', 'P', 'P', 'Y', 0}
 
-var errSnappyCut = errors.New("a block is cut")
+var errSnappyCut = errors.New("the stream is cut")
 
 func unpackSnappy(name string, b []byte) ([]byte, error) {
 	const head = 8 + 4 + 4
 	bad := func(at int, why error) error {
-		return &CorruptError{File: name, Offset: int64(at), Packed: true, Reason: "snappy: " + why.Error()}
+		return &CorruptError{
+			File: name, Offset: int64(at), Packed: true, Reason: "snappy: " + why.Error(), Unfinished: errors.Is(why, errSnappyCut),
+		}
 	}
-	if len(b) < head || !bytes.Equal(b[:len(snappyMagic)], snappyMagic) {
-		return nil, bad(0, errors.New("the stream's header is missing"))
+	switch {
+	case !bytes.HasPrefix(b, snappyMagic[:min(len(b), len(snappyMagic))]):
+		return nil, bad(0, errors.New("the stream does not begin like one"))
+	case len(b) < head:
+		return nil, bad(0, errSnappyCut)
 	}
 	var out []byte
 	for at := head; at < len(b); {
