@@ -62,7 +62,7 @@ func (p Program) loadZooCfg(file string, overrides []string) (keeper.Config, err
 		}
 		src = append(append(src, '\n'), o...)
 	}
-	cfg, warnings, err := keeper.ParseZooCfg(src)
+	cfg, warnings, err := keeper.LoadZooCfg(p.Env.FS, src)
 	for _, w := range warnings {
 		fmt.Fprintf(p.Err, "gregor: warning: %s\n", w)
 	}
@@ -83,6 +83,9 @@ func (p Program) keep(ctx context.Context, cfg keeper.Config, levels *node.Level
 	}
 	for _, a := range k.Addrs() {
 		fmt.Fprintf(p.Out, "gregor keeper listens on %s, data in %s\n", a, cfg.DataDir)
+	}
+	if n := len(cfg.Servers); n > 1 {
+		fmt.Fprintf(p.Out, "it is member %d of %d and serves clients once it hears a leader\n", cfg.Member, n)
 	}
 	for {
 		select {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/gregor-mq/gregor/keeper/ensemble"
@@ -119,11 +118,5 @@ func (c Config) check() error {
 	rule(c.JuteMaxBuffer >= 1<<10 && c.JuteMaxBuffer <= sane, "jute.maxbuffer", c.JuteMaxBuffer, "must be 1024 to 1073741824")
 	rule(c.RequestMemory > 0, "largeRequestMaxBytes", c.RequestMemory, "must be above 0")
 	rule(c.Member >= 1 && c.Member <= maxMember, "myid", c.Member, "must be 1 to 254")
-	if c.inEnsemble() {
-		_, ok := c.self()
-		rule(ok, "myid", c.Member, "has no line server."+strconv.FormatUint(c.Member, 10))
-		_, err := ensemble.NewConfig(0, c.Servers)
-		errs = append(errs, err)
-	}
 	return errors.Join(append(errs, c.Security.check())...)
 }

@@ -67,7 +67,7 @@ const inboxLimit = 4096
 // clients may come, or with the reason why not; ctx bounds the start only.
 func Start(ctx context.Context, cfg Config, e env.Env, log *slog.Logger) (*Keeper, error) {
 	cfg = cfg.withDefaults()
-	if err := cfg.check(); err != nil {
+	if err := errors.Join(cfg.check(), cfg.checkServers()); err != nil {
 		return nil, fmt.Errorf("keeper: %w", err)
 	}
 	k := &Keeper{

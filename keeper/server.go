@@ -1,6 +1,7 @@
 package keeper
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/gregor-mq/gregor/keeper/ensemble"
@@ -25,6 +26,18 @@ func (c Config) self() (ensemble.Server, bool) {
 		return ensemble.Server{}, false
 	}
 	return c.Servers[i], true
+}
+
+// checkServers names what is wrong with the members.
+func (c Config) checkServers() error {
+	if !c.inEnsemble() {
+		return nil
+	}
+	if _, ok := c.self(); !ok {
+		return fmt.Errorf("myid=%d: there is no line server.%d", c.Member, c.Member)
+	}
+	_, err := ensemble.NewConfig(0, c.Servers)
+	return err
 }
 
 // quorumAddr is where this member listens for others.

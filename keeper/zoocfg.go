@@ -20,6 +20,8 @@ type zooFile struct {
 	Config
 	port, host string
 	securityFile
+	ensembleFile
+	number int // myid
 }
 
 // zooKeys are the properties with a meaning here.
@@ -146,7 +148,8 @@ func setPurge(_ *zooFile, v string) string {
 // unserved are properties that must not be ignored: a server that goes on
 // without them is not the one that was asked for.
 var unserved = map[string]string{
-	"server": "ensembles are not served yet, and members that know nothing of each other would each serve their own data; remove it to run alone",
+	"group":  "majorities of groups are not served: every participant has one vote",
+	"weight": "weights of votes are not served: every participant has one vote",
 }
 
 // firstName is a property's name up to its number: server of server.1.
@@ -155,10 +158,19 @@ func firstName(name string) string {
 	return first
 }
 
-// ParseZooCfg reads the properties of a zoo.cfg. A property that has no meaning
-// here becomes a warning, a value that cannot be used an error that names it.
-func ParseZooCfg(src []byte) (c Config, warnings []string, err error) {
-	f := zooFile{}
+// ParseZooCfg reads the properties of a zoo.cfg, and no other file. A property that
+// has no meaning here becomes a warning, a value that cannot be used an error that
+// names it.
+func ParseZooCfg(src []byte) (Config, []string, error) {
+	f, warnings, err := parseZooCfg(src)
+	if err != nil {
+		return Config{}, nil, fmt.Errorf("zoo.cfg: %w", err)
+	}
+	return f.Config, warnings, nil
+}
+
+func parseZooCfg(src []byte) (f *zooFile, warnings []string, err error) {
+	f = &zooFile{}
 	for line := range strings.Lines(string(src)) {
 		line = strings.TrimSpace(line)
 		if line == "" || line[0] == '#' || line[0] == '!' {
@@ -167,33 +179,37 @@ func ParseZooCfg(src []byte) (c Config, warnings []string, err error) {
 		name, value := splitProperty(line)
 		known, ok := zooKeys[strings.TrimPrefix(name, "zookeeper.")]
 		if rule, unsafe := unserved[firstName(name)]; unsafe {
-			return Config{}, nil, fmt.Errorf("zoo.cfg: %s=%s: %s", name, value, rule)
+			return nil, nil, fmt.Errorf("%s=%s: %s", name, value, rule)
 		}
 		if !ok {
 			known, ok = securityKey(strings.TrimPrefix(name, "zookeeper."))
 		}
 		if !ok {
+			known, ok = ensembleKey(strings.TrimPrefix(name, "zookeeper."))
+		}
+		if !ok {
 			warnings = append(warnings, fmt.Sprintf("%s=%s has no meaning for gregor's keeper and is ignored", name, shown(name, value)))
 			continue
 		}
-		if rule := known.set(&f, value); rule != "" {
-			return Config{}, nil, fmt.Errorf("zoo.cfg: %s=%s: %s", name, value, rule)
+		if rule := known.set(f, value); rule != "" {
+			return nil, nil, fmt.Errorf("%s=%s: %s", name, value, rule)
 		}
 	}
 	if f.port != "" {
 		f.Listen = []string{net.JoinHostPort(f.host, f.port)}
 	} else if f.host != "" {
-		return Config{}, nil, fmt.Errorf("zoo.cfg: clientPortAddress=%s: needs clientPort", f.host)
+		return nil, nil, fmt.Errorf("clientPortAddress=%s: needs clientPort", f.host)
 	}
 	if err := f.finishSecurity(); err != nil {
-		return Config{}, nil, fmt.Errorf("zoo.cfg: %w", err)
+		return nil, nil, err
 	}
+	f.Member = uint64(f.number)
 	if err := f.withDefaults().check(); err != nil {
-		return Config{}, nil, fmt.Errorf("zoo.cfg: %w", err)
+		return nil, nil, err
 	}
 	warnings = append(warnings, f.notes...)
 	slices.Sort(warnings)
-	return f.Config, warnings, nil
+	return f, warnings, nil
 }
 
 // splitProperty cuts a line of a Java properties file at "=", ":" or a space.

@@ -40,13 +40,19 @@ admin.enableServer=false
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v\nwant\n%+v", got, want)
 	}
-	if len(warnings) != 3 || !strings.HasPrefix(warnings[0], "admin.enableServer=false") || !strings.HasPrefix(warnings[2], "syncLimit=") {
+	if len(warnings) != 1 || !strings.HasPrefix(warnings[0], "admin.enableServer=false") {
 		t.Errorf("%q", warnings)
 	}
 }
 
 func TestParseZooCfgRefusesWhatMustNotBeIgnored(t *testing.T) {
-	for _, line := range []string{"server.1=a:2888:3888", "authProvider.1=org.example.Auth", "zookeeper.authProvider.sasl=x"} {
+	for _, line := range []string{"group.1=1:2:3", "weight.1=2"} {
+		_, _, err := ParseZooCfg([]byte("dataDir=/d\n" + line + "\n"))
+		if err == nil || !strings.Contains(err.Error(), line) || !strings.Contains(err.Error(), "one vote") {
+			t.Errorf("%s: %v", line, err)
+		}
+	}
+	for _, line := range []string{"authProvider.1=org.example.Auth", "zookeeper.authProvider.sasl=x"} {
 		_, _, err := ParseZooCfg([]byte("dataDir=/d\n" + line + "\n"))
 		if err == nil || !strings.Contains(err.Error(), line) || !strings.Contains(err.Error(), "remove it") {
 			t.Errorf("%s: %v", line, err)
