@@ -18,6 +18,7 @@ server.3=[2001:db8::3]:2888:3888:observer;127.0.0.1:2183
 
 func TestLoadZooCfgKnowsTheMembers(t *testing.T) {
 	disk := memfs.New(0, time.Now)
+	mkdir(t, disk, "/d")
 	writeFile(t, disk, "/d/myid", []byte("2\n"))
 	got, warnings, err := LoadZooCfg(disk, []byte(threeServers+"initLimit=10\nsyncLimit=5\nstandaloneEnabled=false\nreconfigEnabled=true\n"))
 	if err != nil || len(warnings) > 0 {
@@ -46,6 +47,7 @@ func TestLoadZooCfgRefuses(t *testing.T) {
 		t.Helper()
 		disk := memfs.New(0, time.Now)
 		if id != "" {
+			mkdir(t, disk, "/d")
 			writeFile(t, disk, "/d/myid", []byte(id))
 		}
 		_, _, err := LoadZooCfg(disk, []byte(text))
@@ -67,4 +69,11 @@ func TestLoadZooCfgRefuses(t *testing.T) {
 	f("dataDir=/d\nserver.1=a:1:2:observer\nserver.2=b:1:2:observer\n", "1", "at least one server must be a participant")
 	f("dataDir=/d\ndynamicConfigFile=/none\n", "1", "dynamicConfigFile=/none")
 	f("dataDir=/d\nsyncLimit=x\n", "1", "syncLimit=x", "whole number")
+}
+
+func mkdir(t *testing.T, disk *memfs.FS, dir string) {
+	t.Helper()
+	if err := disk.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
 }
