@@ -17,6 +17,7 @@ import (
 // ZooKeeperOptions change how a ZooKeeper is started; the zero value will do.
 type ZooKeeperOptions struct {
 	DataDir    string            // an own one when empty
+	Port       int               // for clients; a free one when 0
 	Properties map[string]string // over those that the test needs
 }
 
@@ -46,7 +47,10 @@ func ZooKeeper(s Scope, version string, o ZooKeeperOptions) *Ensemble {
 // zoo.cfg in which all four-letter words are allowed.
 func newEnsemble(s Scope, o ZooKeeperOptions) (*Ensemble, func(Scope) string) {
 	s.Helper()
-	port := Port(s)
+	port := o.Port
+	if port == 0 {
+		port = Port(s)
+	}
 	if o.DataDir == "" {
 		o.DataDir = s.TempDir()
 	}

@@ -23,12 +23,9 @@ func TestSnapshotsOfAllVersions(t *testing.T) {
 	old.String("1a2b")
 	f := func(name string, b []byte, reached int64, digest uint64) {
 		t.Helper()
-		got, err := ReadSnapshot(disk(t), put(t, disk(t), name, b))
-		if err == nil {
-			t.Fatal("it was read from an empty disk")
-		}
 		d := disk(t)
-		if got, err = ReadSnapshot(d, put(t, d, name, b)); err != nil {
+		got, err := ReadSnapshot(d, put(t, d, name, b))
+		if err != nil {
 			t.Fatal(err)
 		}
 		if describe(got.State) != want {
