@@ -60,8 +60,14 @@ func (k *Keeper) prove(c *conn, r *zk.AuthRequest) (ids []tree.Identity, ok bool
 		if !sec.Ensemble {
 			return nil, false, nil
 		}
-		if len(r.Auth) > 0 && len(sec.EnsembleNames) > 0 && !slices.Contains(sec.EnsembleNames, string(r.Auth)) {
+		switch {
+		case len(r.Auth) == 0 || len(sec.EnsembleNames) == 0:
+			k.measures.ensembleSkip.Add(1)
+		case !slices.Contains(sec.EnsembleNames, string(r.Auth)):
+			k.measures.ensembleBad.Add(1)
 			return nil, false, errOtherEnsemble
+		default:
+			k.measures.ensembleGood.Add(1)
 		}
 		return nil, true, nil
 	}
@@ -109,6 +115,7 @@ func (k *Keeper) subject(c *x509.Certificate) ([]tree.Identity, error) {
 func (c *conn) unheard(err error) error {
 	if sc, ok := c.nc.(*secure.Conn); ok && sc.Failed() {
 		c.k.stats.authFailed.Add(1)
+		c.k.measures.handshakes.Add(1)
 	}
 	return err
 }

@@ -139,6 +139,7 @@ func (c *conn) run() {
 	c.k.memory.large.Give(c.reserved)
 	c.k.watches.Drop(c.id)
 	c.k.sessions.detach(c)
+	c.k.measures.dropped.Add(1)
 	c.k.conns.remove(c) // before the peer learns of the end and counts connections
 	c.logEnd(err)       // before the peer can know: who looks at the log then finds the line
 	_ = c.nc.Close()
@@ -149,6 +150,9 @@ func (c *conn) logEnd(err error) {
 	case err == nil, errors.Is(err, io.EOF), errors.Is(err, net.ErrClosed), c.k.group.Context().Err() != nil:
 		c.k.log.Debug("connection ended", "remote", c.addr)
 	case isNetwork(err):
+		if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() && c.session.Load() == nil {
+			c.k.measures.silent.Add(1)
+		}
 		c.k.log.Info("connection lost", "remote", c.addr, "reason", err)
 	default:
 		c.k.log.Warn("connection closed", "remote", c.addr, "reason", err)
@@ -222,9 +226,14 @@ func (c *conn) greet() error {
 		return fmt.Errorf("connect request: %w", err)
 	}
 	if c.hello = true; !c.k.serves() {
+		c.k.measures.notServing.Add(1)
 		return errNotServing
 	}
 	hello.Password = slices.Clone(hello.Password)
+	c.k.measures.connects.Add(1)
+	if hello.SessionID != 0 {
+		c.k.measures.reattached.Add(1)
+	}
 	cl := &call{conn: c, kind: callConnect, hello: hello, op: zk.OpCreateSession, start: c.k.env.Clock.Now()}
 	ctx := c.k.group.Context()
 	if err := c.k.inbox.Put(ctx, cl); err != nil {
@@ -265,6 +274,7 @@ func (c *conn) fill(n int) error {
 		c.flush()
 		k, err := c.nc.Read(c.in[c.filled:])
 		c.filled += k
+		c.k.measures.received.Add(int64(k))
 		if err != nil && c.filled-c.begin < n {
 			if errors.Is(err, io.EOF) && c.filled > c.begin {
 				err = io.ErrUnexpectedEOF
@@ -372,12 +382,16 @@ func (c *conn) replyLocked(cl *call, h zk.ReplyHeader, body zk.Record) {
 	if c.mu.closed {
 		return
 	}
+	before := len(c.mu.out)
 	c.mu.out = zk.AppendReply(c.mu.out, h, body)
+	size := len(c.mu.out) - before
 	c.k.stats.sent.Add(1)
+	c.k.stats.responses.note(size)
 	now := c.k.env.Clock.Now()
 	ms := now.Sub(cl.start).Milliseconds()
 	c.k.stats.latency(ms)
-	c.mu.stats.answered(cl, h.Zxid, now, ms)
+	c.k.measures.reply(cl.kind == callRead, ms, size)
+	c.mu.stats.answered(cl, h, now, ms)
 	c.limitLocked()
 }
 
@@ -399,7 +413,9 @@ func (c *conn) eventLocked(zxid int64, ev zk.Event) {
 	if c.mu.closed {
 		return
 	}
+	before := len(c.mu.out)
 	c.mu.out = zk.AppendEvent(c.mu.out, zxid, ev)
+	c.k.measures.watchBytes.Add(int64(len(c.mu.out) - before))
 	c.k.stats.sent.Add(1)
 	c.mu.stats.sent++
 	c.limitLocked()

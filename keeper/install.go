@@ -132,6 +132,7 @@ func (k *Keeper) transfer(ctx context.Context, m *pb.Message, index uint64) erro
 		return err
 	}
 	defer f.Close()
+	k.measures.snapsSent.Add(1)
 	k.log.Info("sends a snapshot", "member", memberOf(m.GetTo()), "index", index, "bytes", size)
 	return k.quorum.peers.SendFile(ctx, memberOf(m.GetTo()), header, size, io.NewSectionReader(f, 0, size))
 }

@@ -44,12 +44,14 @@ type Keeper struct {
 	sessions sessionTable
 	conns    connTable
 	stats    serverStats
+	measures *measures
 	disk     diskSizes
 	guard    guard
 	words    map[string]bool // the four-letter words to answer, "*" for all
 
 	// In an ensemble; quorum is nil for a keeper that is alone.
 	quorum     *quorum
+	role       atomic.Pointer[role]
 	ensembleID atomic.Uint64
 	touched    touchList
 	until      atomic.Int64 // elapsed ms to which clients are served
@@ -73,7 +75,7 @@ func Start(ctx context.Context, cfg Config, e env.Env, log *slog.Logger) (*Keepe
 	k := &Keeper{
 		cfg: cfg, env: e, log: log, started: e.Clock.Now(),
 		inbox: run.NewInbox[*call](inboxLimit), memory: newRequestMemory(cfg.RequestMemory), ready: make(chan struct{}), done: make(chan struct{}),
-		watches: watch.New(), words: map[string]bool{},
+		watches: watch.New(), words: map[string]bool{}, measures: newMeasures(),
 	}
 	k.sessions.m, k.conns.m, k.conns.perAddr = map[int64]*session{}, map[watch.Conn]*conn{}, map[string]int{}
 	for _, w := range cfg.FourLetterWords {
@@ -241,6 +243,7 @@ func (k *Keeper) accept(ctx context.Context, l net.Listener) error {
 			continue
 		}
 		if err := k.serve(nc, false); err != nil {
+			k.measures.rejected.Add(1)
 			k.log.Warn("connection refused", "remote", nc.RemoteAddr(), "reason", err)
 			_ = nc.Close()
 		}

@@ -193,6 +193,7 @@ func (l *loop) propose() {
 	l.cur = nil
 	err := l.rn.Propose(b.data)
 	must.Hold(err == nil, "a leader takes every proposal")
+	l.k.proposed(len(b.data))
 	b.data = nil
 	l.pending = append(l.pending, b)
 }
@@ -220,6 +221,7 @@ func (l *loop) drive() error {
 		}
 	}
 	l.watchRole()
+	l.publishRole()
 	l.wakeAll()
 	return nil
 }
@@ -354,6 +356,7 @@ func (l *loop) applyBatch(b *batch) {
 	k.state.Lock()
 	defer k.state.Unlock()
 	t := k.state.tree
+	k.measures.commits.Add(int64(len(b.txns)))
 	for i := range b.txns {
 		x := &b.txns[i]
 		t.Apply(x, &l.res)
@@ -379,6 +382,7 @@ func (l *loop) fire(zxid int64) {
 	for i := range l.res.Events {
 		ev := &l.res.Events[i]
 		l.fired = l.k.watches.Fire(l.fired[:0], ev.Type, ev.Path)
+		l.k.measures.nodeWatches[ev.Type].Observe(int64(len(l.fired)))
 		for _, id := range l.fired {
 			c := l.k.conns.get(id)
 			if c == nil || !tree.Allowed(ev.ACL, zk.PermRead, c.identities()) {

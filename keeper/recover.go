@@ -16,10 +16,12 @@ import (
 
 // recover loads the newest snapshot that checks and opens the log behind it.
 func (k *Keeper) recover() (*loop, *logWriter, error) {
+	begin := k.env.Clock.Now()
 	t, meta, err := k.loadSnapshot()
 	if err != nil {
 		return nil, nil, err
 	}
+	k.took(k.measures.snapLoad, begin)
 	log, found, err := k.openLog(meta)
 	if err != nil {
 		t.Close()
@@ -43,6 +45,7 @@ func (k *Keeper) recover() (*loop, *logWriter, error) {
 	}
 	l.writer = newLogWriter(k, log, end)
 	k.disk.logs.Store(log.Bytes())
+	k.took(k.measures.dbInit, begin)
 	return l, l.writer, nil
 }
 

@@ -151,6 +151,7 @@ func (l *loop) expire() {
 				later := (l.mayLive(s)/tick + 1) * tick
 				l.wheel[later] = append(l.wheel[later], s)
 			default:
+				k.measures.expired.Add(1)
 				k.log.Info("session expired", "session", sessionName(s.id), "timeout_ms", s.timeout.Load())
 				l.add(l.prep.CloseSession(l.nextZxid(), l.now(), s.id, 0), origin{})
 			}

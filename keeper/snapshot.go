@@ -67,8 +67,10 @@ func (k *Keeper) writeSnapshot(ctx context.Context, m snap.Meta, s *tree.Snapsho
 	s.End()
 	k.state.Unlock()
 	if err != nil {
+		k.measures.snapErrors.Add(1)
 		return snapResult{err: err}
 	}
+	k.took(k.measures.snapshot, begin)
 	k.disk.snaps.Store(size)
 	oldest, err := snap.Purge(k.env.FS, k.dir.snaps, k.cfg.SnapRetain)
 	k.log.Info("snapshot written", "zxid", fmt.Sprintf("0x%x", m.Zxid), "nodes", s.Nodes(), "bytes", size,

@@ -12,6 +12,31 @@ import (
 type serverStats struct {
 	received, sent, outstanding, authFailed atomic.Int64
 	count, sum, min, max                    atomic.Int64
+	responses, proposals                    sizes
+}
+
+// sizes are those of the last, the smallest and the largest of something, in
+// bytes, one more than they are: 0 stands for none.
+type sizes struct{ last, min, max atomic.Int64 }
+
+func (s *sizes) note(size int) {
+	n := int64(size) + 1
+	s.last.Store(n)
+	for have := s.max.Load(); n > have && !s.max.CompareAndSwap(have, n); have = s.max.Load() {
+	}
+	for have := s.min.Load(); (have == 0 || n < have) && !s.min.CompareAndSwap(have, n); have = s.min.Load() {
+	}
+}
+
+// values are -1 while there were none.
+func (s *sizes) values() (last, least, most int64) {
+	return s.last.Load() - 1, s.min.Load() - 1, s.max.Load() - 1
+}
+
+func (s *sizes) reset() {
+	s.last.Store(0)
+	s.min.Store(0)
+	s.max.Store(0)
 }
 
 // reset starts counting anew; what is under way is not forgotten.
@@ -22,6 +47,8 @@ func (s *serverStats) reset() {
 	s.sum.Store(0)
 	s.max.Store(0)
 	s.min.Store(math.MaxInt64)
+	s.responses.reset()
+	s.proposals.reset()
 }
 
 func (s *serverStats) latency(ms int64) {
@@ -65,13 +92,16 @@ func (s *connStats) reset() {
 }
 
 // answered counts one reply.
-func (s *connStats) answered(c *call, zxid int64, now time.Time, ms int64) {
+func (s *connStats) answered(c *call, h zk.ReplyHeader, now time.Time, ms int64) {
 	s.sent++
 	s.lastOp = opWord(c.op)
+	if h.Err != zk.OK && c.kind != callRead {
+		s.lastOp = "NA" // so it is in ZooKeeper, which answers from elsewhere
+	}
 	if c.xid >= 0 {
 		s.lastCxid = int64(c.xid)
 	}
-	s.lastZxid = zxid
+	s.lastZxid = h.Zxid
 	s.lastReply = now.Sub(c.conn.k.started).Milliseconds()
 	s.count++
 	s.sum += ms

@@ -75,8 +75,13 @@ func (w *logWriter) write(tasks []logTask, entries []wal.Entry) ([]wal.Entry, er
 		}
 		state = nil
 	}
+	begin := w.k.env.Clock.Now()
 	if err := w.log.Append(entries, state); err != nil {
 		return entries, err
+	}
+	if len(entries) > 0 {
+		w.k.took(w.k.measures.fsync, begin)
+		w.k.measures.batch.Observe(int64(len(msgs)))
 	}
 	if len(msgs) > 0 {
 		w.end.note(w.log.End())
