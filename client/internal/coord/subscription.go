@@ -101,6 +101,9 @@ func (s *Subscription) Take() (news News, ok bool, err error) {
 	}
 	news = News{Session: s.c.mu.session, Renewed: s.renewed, Connected: s.c.mu.connected, Paths: s.pending}
 	s.pending, s.state, s.renewed = nil, false, false
+	if news.Session == nil { // the end of a session that is not told of is told with the next
+		news.Renewed, s.renewed = false, news.Renewed
+	}
 	clear(s.queued)
 	return news, true, nil
 }
