@@ -197,14 +197,27 @@ func (k *kafka) ask(ctx context.Context, question func(context.Context, *link.Li
 	}
 }
 
+// errShut is why nobody can be asked any more.
+var errShut = errors.New("all links are closed")
+
 // transient reports whether another coordinator, or the same in a while, may say
-// otherwise: an answer that says so, or none.
+// otherwise: an answer that says so, or none. The link to a broker that has left is
+// closed, but there are others.
 func transient(err error) bool {
 	var code *kerr.Error
 	if errors.As(err, &code) {
 		return code.Retriable
 	}
-	return !errors.Is(err, link.ErrClosed)
+	return !errors.Is(err, errShut)
+}
+
+// to returns the link to a broker.
+func (k *kafka) to(addr string) (*link.Link, error) {
+	l, err := k.links.To(addr)
+	if errors.Is(err, link.ErrClosed) {
+		err = fmt.Errorf("%w: %w", errShut, err)
+	}
+	return l, err
 }
 
 func (k *kafka) forget() {
@@ -219,7 +232,7 @@ func (k *kafka) coordinator(ctx context.Context) (*link.Link, error) {
 	addr := k.mu.coordinator
 	k.mu.Unlock()
 	if addr != "" {
-		return k.links.To(addr)
+		return k.to(addr)
 	}
 	err := errors.New("no broker is registered")
 	for _, addr := range k.addrs() {
@@ -230,14 +243,14 @@ func (k *kafka) coordinator(ctx context.Context) (*link.Link, error) {
 		k.mu.Lock()
 		k.mu.coordinator = found
 		k.mu.Unlock()
-		return k.links.To(found)
+		return k.to(found)
 	}
 	return nil, fmt.Errorf("find the coordinator: %w", err)
 }
 
 // find asks one broker for the coordinator.
 func (k *kafka) find(ctx context.Context, addr string) (string, error) {
-	l, err := k.links.To(addr)
+	l, err := k.to(addr)
 	if err != nil {
 		return "", err
 	}

@@ -98,7 +98,7 @@ func TestAnswersOfAllVersions(t *testing.T) {
 func TestWhatIsTriedAgain(t *testing.T) {
 	for err, want := range map[error]bool{
 		kerr.NotCoordinator: true, kerr.CoordinatorNotAvailable: true, fmt.Errorf("t-1: %w", kerr.CoordinatorLoadInProgress): true, io.ErrUnexpectedEOF: true,
-		kerr.GroupAuthorizationFailed: false, kerr.OffsetMetadataTooLarge: false, link.ErrClosed: false,
+		kerr.GroupAuthorizationFailed: false, kerr.OffsetMetadataTooLarge: false, link.ErrClosed: true, fmt.Errorf("to a: %w", errShut): false,
 	} {
 		if transient(err) != want {
 			t.Errorf("%v: %t", err, !want)
