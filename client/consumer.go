@@ -37,6 +37,12 @@ var (
 	// ErrSlow says that the application held records for longer than HandOverWithin
 	// while others waited for their partitions: it may see them again, or another.
 	ErrSlow = errors.New("the application did not come back in time for a rebalance")
+	// ErrLost says that what was to be committed is of partitions that the consumer
+	// gave up or lost meanwhile. Whoever owns them now reads from the last commit on.
+	ErrLost = errors.New("the partitions are owned no more")
+	// ErrFenced says that the ZooKeeper session may be over, so that a commit could
+	// overwrite that of another member. If the session lives, a later one works.
+	ErrFenced = errors.New("the zookeeper session may be over")
 )
 
 const (
@@ -45,6 +51,11 @@ const (
 	// maxEvents and maxJobs bound what waits for the consumer's goroutines. One
 	// question is on its way at a time, so a few are all there can be.
 	maxEvents, maxJobs = 64, 64
+	// recheck is the pause before Poll looks again whether a silent ZooKeeper has
+	// spoken.
+	recheck = 100 * time.Millisecond
+	// farewell is the least time that Close gives a member to leave in order.
+	farewell = time.Second
 	// marginShare is the part of the session timeout that is kept as a distance to
 	// the session's end: enough for the application to finish with a record or two,
 	// and little enough that a ping a third of the timeout away leaves half a
@@ -95,10 +106,11 @@ type GroupConsumer struct {
 		tenure *tenure
 		// owned is what Assignment tells.
 		owned map[string][]int32
-		// open says that records may be delivered, paused that the session may be
-		// over, round counts Starts and Stops.
-		open, paused bool
-		round        int
+		// from is the tenure of what Poll returned last.
+		from *tenure
+		// open says that records may be delivered, round counts Starts and Stops.
+		open  bool
+		round int
 		// busy says that the application works on what Poll gave it.
 		busy   bool
 		faults []error
@@ -117,6 +129,12 @@ type tenure struct {
 	stored map[offset.Partition]int64
 	// aliases are the names in the form of Kafka 0.7 that the partitions have.
 	aliases map[offset.Partition]string
+	// over ends with the tenure, and with it a commit that is under way.
+	over context.Context
+	end  context.CancelCauseFunc
+	// given says that records were given up that the application still worked on.
+	// GroupConsumer.mu guards it.
+	given bool
 }
 
 // halt ends fetching, without waiting for what is under way.
@@ -249,6 +267,17 @@ func (c *GroupConsumer) back() {
 	run.Hint(c.idle)
 }
 
+// forget gives up what the application still works on: nobody says any more that
+// it is done with that.
+func (c *GroupConsumer) forget() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.mu.busy && c.mu.tenure != nil {
+		c.mu.tenure.given = true
+		c.mu.tenure.fetcher.Forget()
+	}
+}
+
 // next returns what can be delivered now, if anything.
 func (c *GroupConsumer) next() ([]*Record, error) {
 	c.mu.Lock()
@@ -261,11 +290,17 @@ func (c *GroupConsumer) next() ([]*Record, error) {
 		c.mu.faults = c.mu.faults[1:]
 		return nil, err
 	}
-	if !c.mu.open || c.mu.paused || !c.opts.env.Clock.Now().Before(c.mu.tenure.session.AliveUntil().Add(-c.margin)) {
+	if !c.mu.open {
+		return nil, nil
+	}
+	if clock := c.opts.env.Clock; !clock.Now().Before(c.mu.tenure.session.AliveUntil().Add(-c.margin)) {
+		clock.AfterFunc(recheck, func() { run.Hint(c.ready) })
 		return nil, nil
 	}
 	taken := c.mu.tenure.fetcher.Take(c.opts.pollRecords)
-	c.mu.busy = len(taken) > 0
+	if c.mu.busy = len(taken) > 0; c.mu.busy {
+		c.mu.from = c.mu.tenure
+	}
 	return records(taken), nil
 }
 
@@ -301,7 +336,9 @@ func (c *GroupConsumer) Assignment() map[string][]int32 {
 
 // Close leaves the group: with AutoCommit it commits all that Poll returned, then
 // it gives up its partitions, deletes its node and ends its session. When ctx ends
-// before, the rest ends with the session's timeout. It must not be called from a
+// before, the rest ends with the session's timeout; so it does when ZooKeeper stays
+// out of reach until the session may be over. With a ctx that has ended already
+// what the last Poll returned counts as not done. It must not be called from a
 // callback.
 func (c *GroupConsumer) Close(ctx context.Context) error {
 	if !c.closing() {
@@ -311,14 +348,14 @@ func (c *GroupConsumer) Close(ctx context.Context) error {
 		}
 		return nil
 	}
-	c.back()
+	if ctx.Err() == nil {
+		c.back()
+	} else {
+		c.forget()
+	}
 	err := c.inbox.TryPut(member.Leave{})
 	if err == nil {
-		select {
-		case <-c.gone:
-		case <-ctx.Done():
-			err = context.Cause(ctx)
-		}
+		err = c.parted(ctx)
 	}
 	c.goroutines.Stop()
 	t := c.endTenure()
@@ -332,6 +369,30 @@ func (c *GroupConsumer) Close(ctx context.Context) error {
 		return fmt.Errorf("close consumer of group %s: %w", c.group, err)
 	}
 	return nil
+}
+
+// parted waits until the consumer has left its group, ctx ends, or the session may
+// be over without a word from ZooKeeper: there is nothing left to be done in order
+// then.
+func (c *GroupConsumer) parted(ctx context.Context) error {
+	clock := c.opts.env.Clock
+	timer := clock.NewTimer(farewell)
+	defer timer.Stop()
+	for {
+		select {
+		case <-c.gone:
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-timer.C():
+		}
+		until := c.conn.AliveUntil()
+		left := until.Sub(clock.Now())
+		if !until.IsZero() && left <= 0 {
+			return fmt.Errorf("zookeeper is out of reach, what is left ends with the session: %w", ErrFenced)
+		}
+		timer.Reset(max(left, farewell))
+	}
 }
 
 // closing notes that Close was called; it reports false when it was before.
@@ -352,12 +413,16 @@ func (c *GroupConsumer) trouble() error {
 	return errors.Join(c.mu.faults...)
 }
 
-// endTenure returns what ends with it, its caller's to stop.
+// endTenure ends a commit that is under way, and the tenure with it. Its fetcher,
+// which is returned with it, is its caller's to stop.
 func (c *GroupConsumer) endTenure() *tenure {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	t := c.mu.tenure
 	c.mu.tenure, c.mu.open, c.mu.owned = nil, false, nil
 	c.mu.round++
+	if t != nil {
+		t.end(ErrLost)
+	}
 	return t
 }

@@ -34,8 +34,8 @@ func TestAnOldFreedLeavesTheNextWatch(t *testing.T) {
 			t.Helper()
 			b.put(owner, nil) // by somebody else
 			claims := []assign.Claim{{TopicPartition: assign.TopicPartition{Topic: "t"}, Thread: "a-0"}}
-			if made, taken, err := c.roster.Claim(ctx, s, claims); len(made) != 0 || len(taken) != 1 || err != nil {
-				t.Fatalf("made %v, taken %v, %v", made, taken, err)
+			if got := c.roster.Claim(ctx, s, claims); len(got.Made) != 0 || len(got.Taken) != 1 || got.Err != nil {
+				t.Fatalf("%+v", got)
 			}
 		}
 		freed := func() coord.News {

@@ -2,7 +2,6 @@ package client
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/gregor-mq/gregor/client/internal/assign"
@@ -18,20 +17,16 @@ func (c *GroupConsumer) perform(ctx context.Context, s *session.Session, e membe
 	case member.Register:
 		return member.Registered{Err: c.roster.Register(ctx, s, c.opts.env.Clock.Now())}
 	case member.Read:
-		group, brokers, err := c.roster.Read(ctx, s)
-		return member.Seen{Group: group, Brokers: brokers, Err: err}
+		return c.roster.Read(ctx, s, partitions(e.Owned))
 	case member.Commit:
 		return member.Committed{Err: c.surrender(ctx, e.Owned)}
 	case member.Release:
-		err := c.roster.Release(ctx, s, partitions(e.Owned))
-		c.endTenure()
-		return member.Released{Err: err}
+		return member.Released{Err: c.release(ctx, s, e.Owned)}
 	case member.Find:
 		offsets, err := c.store(s, aliases(e.Claims)).Find(ctx, partitions(e.Claims))
 		return member.Found{Offsets: offsets, Err: err}
 	case member.Claim:
-		made, taken, err := c.roster.Claim(ctx, s, e.Claims)
-		return member.Claimed{Made: made, Taken: taken, Err: err}
+		return c.roster.Claim(ctx, s, e.Claims)
 	case member.Drop:
 		return member.Dropped{Err: c.roster.Release(ctx, s, e.Made)}
 	case member.Unregister:
@@ -39,7 +34,7 @@ func (c *GroupConsumer) perform(ctx context.Context, s *session.Session, e membe
 			c.report(fmt.Errorf("leave: %w", err))
 		}
 		return member.Left{}
-	case member.Start, member.Stop, member.Pause, member.Resume, member.Lost, member.Abort, member.Wake, member.Report, member.Gone:
+	case member.Start, member.Stop, member.Pause, member.Resume, member.Lost, member.Abort, member.Wake, member.Failed, member.Report, member.Gone:
 	}
 	must.Bug("nothing answers %T", e)
 	return nil
@@ -66,12 +61,19 @@ func aliases(claims []assign.Claim) map[assign.TopicPartition]string {
 
 // surrender gets ready to give up partitions: nothing is fetched any more, the
 // application has come back or has had its time, and how far it came is stored.
+// What it still works on after that time is nobody's to commit.
 func (c *GroupConsumer) surrender(ctx context.Context, owned []assign.Claim) error {
 	c.mu.Lock()
 	t := c.mu.tenure
 	c.mu.Unlock()
 	t.wait()
-	c.awaitIdle(ctx)
+	if !c.awaitIdle(ctx) {
+		c.forget()
+		c.report(fmt.Errorf("%w: it had %v", ErrSlow, c.opts.handOver))
+	}
+	if ctx.Err() != nil { // lost meanwhile, or all ends
+		return context.Cause(ctx)
+	}
 	c.opts.onRevoked(ctx, byTopic(owned))
 	if c.opts.autoCommit == 0 {
 		return nil
@@ -79,20 +81,32 @@ func (c *GroupConsumer) surrender(ctx context.Context, owned []assign.Claim) err
 	return c.commit(ctx)
 }
 
-// awaitIdle waits, not for ever, until the application is done with what it has.
-func (c *GroupConsumer) awaitIdle(ctx context.Context) {
+// awaitIdle waits until the application is done with what it has, or ctx ends; it
+// reports false when HandOverWithin was over before.
+func (c *GroupConsumer) awaitIdle(ctx context.Context) bool {
 	timer := c.opts.env.Clock.NewTimer(c.opts.handOver)
 	defer timer.Stop()
 	for c.isBusy() {
 		select {
 		case <-c.idle:
 		case <-timer.C():
-			c.report(fmt.Errorf("%w: it had %v", ErrSlow, c.opts.handOver))
-			return
+			return false
 		case <-ctx.Done():
-			return
+			return true
 		}
 	}
+	return true
+}
+
+// release gives up owner nodes. A commit that is under way comes first, and none
+// after it: it could overwrite that of the next owner.
+func (c *GroupConsumer) release(ctx context.Context, s *session.Session, owned []assign.Claim) error {
+	if !c.forCommit(ctx) {
+		return context.Cause(ctx)
+	}
+	c.endTenure()
+	c.turn <- struct{}{}
+	return c.roster.Release(ctx, s, partitions(owned))
 }
 
 func (c *GroupConsumer) isBusy() bool {
@@ -100,7 +114,3 @@ func (c *GroupConsumer) isBusy() bool {
 	defer c.mu.Unlock()
 	return c.mu.busy
 }
-
-// errFenced is why a commit is refused that might overwrite a later one of another
-// member.
-var errFenced = errors.New("the zookeeper session may be over")

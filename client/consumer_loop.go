@@ -67,21 +67,12 @@ func (c *GroupConsumer) heard(news coord.News) {
 	}
 }
 
-// enter begins a session. What was owned in the last one is out of reach of
-// commits from that moment on.
+// enter begins a session. The machine has forgotten the last one by then, so that
+// nothing goes on in its name.
 func (c *GroupConsumer) enter(s *session.Session) {
-	c.abandon()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.mu.session = s
-}
-
-// abandon ends what goes on in the name of a session that is over.
-func (c *GroupConsumer) abandon() {
-	if t := c.endTenure(); t != nil {
-		t.halt()
-		c.job(t.wait)
-	}
 }
 
 func (c *GroupConsumer) step(ev member.Event) {
@@ -100,12 +91,9 @@ func (c *GroupConsumer) carryOut(e member.Effect) {
 		c.start(ctx, e.Shares)
 	case member.Stop:
 		c.stop()
-	case member.Pause, member.Resume:
+	case member.Pause, member.Resume: // Poll looks at the clock itself
 		_, paused := e.(member.Pause)
 		c.log.LogAttrs(ctx, slog.LevelWarn, "delivery", slog.Bool("paused", paused))
-		c.mu.Lock()
-		c.mu.paused = paused
-		c.mu.Unlock()
 		run.Hint(c.ready)
 	case member.Lost:
 		c.lose(e.Owned)
@@ -116,6 +104,12 @@ func (c *GroupConsumer) carryOut(e member.Effect) {
 		if !e.At.IsZero() {
 			c.timer.Reset(e.At.Sub(c.opts.env.Clock.Now()))
 		}
+	case member.Failed:
+		level := slog.LevelWarn
+		if e.Contested {
+			level = slog.LevelInfo
+		}
+		c.log.LogAttrs(ctx, level, "rebalance failed, it is tried again", slog.Any("error", e.Err))
 	case member.Report:
 		c.report(e.Err)
 	case member.Gone:
@@ -146,9 +140,10 @@ func (c *GroupConsumer) start(ctx context.Context, shares []member.Share) {
 		}
 	}
 	t := &tenure{fetcher: fetch.Start(ctx, cfg, parts), stored: stored, aliases: aliases(claims)}
+	t.over, t.end = context.WithCancelCause(context.WithoutCancel(ctx))
 	c.mu.Lock()
 	t.session = c.mu.session
-	c.mu.tenure, c.mu.owned, c.mu.paused, c.mu.busy = t, owned, false, false
+	c.mu.tenure, c.mu.owned, c.mu.busy = t, owned, false
 	c.mu.round++
 	round := c.mu.round
 	c.mu.Unlock()
@@ -178,10 +173,14 @@ func (c *GroupConsumer) stop() {
 
 // lose forgets what went with the session.
 func (c *GroupConsumer) lose(owned []assign.Claim) {
-	c.abandon()
+	t := c.endTenure()
+	t.halt()
 	ctx := c.goroutines.Context()
 	c.log.LogAttrs(ctx, slog.LevelWarn, "partitions lost with the zookeeper session", slog.Any("partitions", byTopic(owned)))
-	c.job(func() { c.opts.onLost(ctx, byTopic(owned)) })
+	c.job(func() {
+		t.wait()
+		c.opts.onLost(ctx, byTopic(owned))
+	})
 }
 
 // report keeps an error for Poll.

@@ -23,10 +23,36 @@ func (c *GroupConsumer) store(s *session.Session, aliases map[offset.Partition]s
 }
 
 // Commit stores the offsets after all that Poll returned, and so says that the
-// application is done with that.
+// application is done with that. nil means that all of it is stored. The error is
+// ErrLost when some of it is of partitions that the consumer gave up or lost before
+// that could be stored, and ErrFenced while it cannot be sure to own them.
 func (c *GroupConsumer) Commit(ctx context.Context) error {
 	c.back()
-	return c.commit(ctx)
+	if err := c.commit(ctx); err != nil {
+		return err
+	}
+	return c.owed(ctx)
+}
+
+// owed tells of records that Poll returned and nobody can commit any more.
+func (c *GroupConsumer) owed(ctx context.Context) error {
+	if !c.forCommit(ctx) {
+		return context.Cause(ctx)
+	}
+	defer func() { c.turn <- struct{}{} }()
+	c.mu.Lock()
+	t := c.mu.from
+	settled := t == nil || t == c.mu.tenure && !t.given
+	c.mu.Unlock()
+	if settled {
+		return nil
+	}
+	for p, end := range t.fetcher.Delivered() {
+		if stored, ok := t.stored[p]; !ok || stored < end {
+			return fmt.Errorf("commit %s-%d up to %d: %w", p.Topic, p.Partition, end, ErrLost)
+		}
+	}
+	return nil
 }
 
 // commit stores the offsets after all that the application is done with, as far as
@@ -51,14 +77,49 @@ func (c *GroupConsumer) commit(ctx context.Context) error {
 	if len(offsets) == 0 {
 		return nil
 	}
-	if !c.opts.env.Clock.Now().Before(t.session.AliveUntil()) {
-		return fmt.Errorf("commit of %d offsets: %w", len(offsets), errFenced)
+	ctx, stop := c.fenced(ctx, t)
+	defer stop()
+	err := context.Cause(ctx)
+	if err == nil {
+		err = c.store(t.session, t.aliases).Commit(ctx, offsets)
 	}
-	if err := c.store(t.session, t.aliases).Commit(ctx, offsets); err != nil {
-		return err
+	switch {
+	case err == nil:
+		maps.Copy(t.stored, offsets)
+		return nil
+	case ctx.Err() != nil: // whatever the store calls it
+		err = context.Cause(ctx)
 	}
-	maps.Copy(t.stored, offsets)
-	return nil
+	return fmt.Errorf("commit of %d offsets: %w", len(offsets), err)
+}
+
+// fenced returns a context for a commit: it ends with the tenure, with ErrLost, and
+// with ErrFenced once the session may be over and the partitions another's. A
+// request that has left by then cannot be called back.
+func (c *GroupConsumer) fenced(ctx context.Context, t *tenure) (_ context.Context, stop func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	if t.over.Err() != nil {
+		cancel(context.Cause(t.over))
+	}
+	over := context.AfterFunc(t.over, func() { cancel(context.Cause(t.over)) })
+	c.fence(ctx, t, cancel)
+	return ctx, func() {
+		over()
+		cancel(nil)
+	}
+}
+
+// fence cancels ctx when the session may be over, which moves on while ZooKeeper
+// answers.
+func (c *GroupConsumer) fence(ctx context.Context, t *tenure, cancel context.CancelCauseFunc) {
+	clock := c.opts.env.Clock
+	left := t.session.AliveUntil().Sub(clock.Now())
+	if left <= 0 {
+		cancel(ErrFenced)
+		return
+	}
+	timer := clock.AfterFunc(left, func() { c.fence(ctx, t, cancel) })
+	context.AfterFunc(ctx, func() { timer.Stop() })
 }
 
 // forCommit takes the turn to commit; it reports false when ctx ended before.

@@ -89,6 +89,8 @@ type part struct {
 	// taken is the offset after all that was taken, settled that after what was
 	// taken before the last Settle; -1 until they are known.
 	taken, settled int64
+	// delivered is the offset after the last record that Take returned, -1 for none.
+	delivered int64
 	// records are those fetched and not taken.
 	records []*kgo.Record
 	// busy is whether a request for it is on its way; none is begun before retry.
@@ -107,7 +109,7 @@ func Start(ctx context.Context, cfg Config, shares []Share) *Fetcher {
 	f := &Fetcher{cfg: cfg, group: run.NewGroup(context.WithoutCancel(ctx)), decompress: kgo.DefaultDecompressor()}
 	f.mu.loops = map[int32]*loop{}
 	for _, s := range shares {
-		f.mu.parts = append(f.mu.parts, &part{TopicPartition: s.TopicPartition, ask: s.Offset, taken: s.Offset, settled: s.Offset})
+		f.mu.parts = append(f.mu.parts, &part{TopicPartition: s.TopicPartition, ask: s.Offset, taken: s.Offset, settled: s.Offset, delivered: -1})
 	}
 	f.group.Go("fetch leaders", f.follow)
 	return f
@@ -134,6 +136,7 @@ func (f *Fetcher) Take(limit int) []*kgo.Record {
 		out = append(out, p.records[:n]...)
 		if n > 0 {
 			p.taken = p.records[n-1].Offset + 1
+			p.delivered = p.taken
 			f.mu.handed = append(f.mu.handed, p)
 		}
 		p.records = p.records[n:]
@@ -158,6 +161,28 @@ func (f *Fetcher) Settle() {
 	}
 	clear(f.mu.handed)
 	f.mu.handed = f.mu.handed[:0]
+}
+
+// Forget says that nobody will be done with what Take returned since Settle.
+func (f *Fetcher) Forget() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	clear(f.mu.handed)
+	f.mu.handed = f.mu.handed[:0]
+}
+
+// Delivered returns the offset after the last record that Take returned, for each
+// partition of which it did.
+func (f *Fetcher) Delivered() map[assign.TopicPartition]int64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	out := make(map[assign.TopicPartition]int64, len(f.mu.parts))
+	for _, p := range f.mu.parts {
+		if p.delivered >= 0 {
+			out[p.TopicPartition] = p.delivered
+		}
+	}
+	return out
 }
 
 // Settled returns for each partition the offset after all that is done with,

@@ -15,8 +15,9 @@ type (
 	// Register creates the member's node. Registered answers.
 	Register struct{}
 	// Read reads members, topics and brokers, after setting watches on them that
-	// make Changed events. Seen answers.
-	Read struct{}
+	// make Changed events, and looks after the owner nodes of what is owned. Seen
+	// answers.
+	Read struct{ Owned []assign.Claim }
 	// Commit waits until the application is done with what it was given, tells it
 	// what is taken from it, and stores how far it came. Committed answers.
 	Commit struct{ Owned []assign.Claim }
@@ -49,6 +50,12 @@ type (
 	// Wake asks for a Tick at a moment, instead of an earlier Wake; the zero time
 	// asks for none.
 	Wake struct{ At time.Time }
+	// Failed tells the log why an attempt failed that is not reported. Contested says
+	// that other members still own something, which is nothing out of the ordinary.
+	Failed struct {
+		Err       error
+		Contested bool
+	}
 	// Report tells the application of trouble; the machine goes on by itself.
 	Report struct{ Err error }
 	// Gone is the last effect.
@@ -77,5 +84,6 @@ func (Resume) isEffect()     {}
 func (Lost) isEffect()       {}
 func (Abort) isEffect()      {}
 func (Wake) isEffect()       {}
+func (Failed) isEffect()     {}
 func (Report) isEffect()     {}
 func (Gone) isEffect()       {}

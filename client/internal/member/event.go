@@ -13,8 +13,8 @@ type (
 	SessionEnded struct{}
 	// Changed says that members, brokers or topics are not what they were.
 	Changed struct{}
-	// Freed says that the owner node of a partition which stood in the way of a
-	// Claim is gone.
+	// Freed says that the owner node of a partition is gone: one that stood in the
+	// way of a Claim, or the member's own.
 	Freed struct{ Partition assign.TopicPartition }
 	// Tick says that the time of a Wake has come, and does no harm at any other.
 	Tick struct{}
@@ -29,7 +29,11 @@ type (
 		Group assign.Group
 		// Brokers is how many are registered.
 		Brokers int
-		Err     error
+		// Gone are those that the member owns and whose owner node somebody deleted.
+		Gone []assign.TopicPartition
+		// Faults name topics that cannot be read; Group has what was known of them.
+		Faults []error
+		Err    error
 	}
 	// Committed answers Commit.
 	Committed struct{ Err error }
@@ -43,14 +47,22 @@ type (
 	// Claimed answers Claim: Made are the nodes that are there now, Taken those
 	// that others hold.
 	Claimed struct {
-		Made, Taken []assign.TopicPartition
-		Err         error
+		Made  []assign.TopicPartition
+		Taken []Taken
+		Err   error
 	}
 	// Dropped answers Drop.
 	Dropped struct{ Err error }
 	// Left answers Unregister.
 	Left struct{}
 )
+
+// Taken is a partition that another member owns.
+type Taken struct {
+	assign.TopicPartition
+	// Why names the node that stands in the way, and who made it.
+	Why string
+}
 
 func (SessionStarted) isEvent() {}
 func (SessionEnded) isEvent()   {}

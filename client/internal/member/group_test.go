@@ -197,7 +197,7 @@ func (w *world) step(p *player, ev Event) {
 			_, p.paused = e.(Pause)
 		case Stop:
 			p.kept, p.reads = p.reads, map[assign.TopicPartition]int64{}
-		case Lost, Abort, Report:
+		case Lost, Abort, Failed, Report:
 		case Wake:
 			p.wake = e.At
 		case Gone:
@@ -243,7 +243,13 @@ func (w *world) perform(p *player, e Effect) Event {
 		w.tell()
 		return Registered{}
 	case Read:
-		return Seen{Group: w.group(), Brokers: 1}
+		ev := Seen{Group: w.group(), Brokers: 1}
+		for _, c := range e.Owned {
+			if w.owners[c.TopicPartition] != p {
+				ev.Gone = append(ev.Gone, c.TopicPartition)
+			}
+		}
+		return ev
 	case Commit:
 		if stale {
 			return Committed{void}
@@ -301,7 +307,7 @@ func (w *world) claim(p *player, e Claim) Event {
 	var out Claimed
 	for _, c := range e.Claims {
 		if o := w.owners[c.TopicPartition]; o != nil && o != p {
-			out.Taken = append(out.Taken, c.TopicPartition)
+			out.Taken = append(out.Taken, Taken{TopicPartition: c.TopicPartition})
 			continue
 		}
 		w.owners[c.TopicPartition] = p

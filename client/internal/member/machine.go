@@ -84,6 +84,10 @@ type Machine struct {
 	barred, early map[assign.TopicPartition]bool
 	// cause is why an attempt failed whose nodes are being dropped.
 	cause error
+	// faults are the topics that could not be read at the last look, by what was
+	// said of them; look is when to look again.
+	faults map[string]bool
+	look   time.Time
 
 	now, until time.Time
 	wake       time.Time
@@ -92,10 +96,6 @@ type Machine struct {
 
 // New returns the machine of a member that has no session yet.
 func New(cfg Config) *Machine { return &Machine{cfg: cfg, phase: waiting} }
-
-// Owned returns the partitions that the member owns now. The caller must not
-// change them.
-func (m *Machine) Owned() []assign.Claim { return m.owned }
 
 // Step takes in an event. until is the moment before which the session cannot
 // have expired, whatever the server thinks; the zero time when there is none.
@@ -123,8 +123,11 @@ func (m *Machine) handle(ev Event) {
 	case Freed:
 		m.freed(ev.Partition)
 	case Tick:
-		if m.phase == resting && !m.now.Before(m.rest) {
+		switch {
+		case m.phase == resting && !m.now.Before(m.rest):
 			m.next()
+		case m.phase == steady && len(m.faults) > 0 && !m.now.Before(m.look):
+			m.read()
 		}
 	case Leave:
 		m.leave()
@@ -236,7 +239,7 @@ func (m *Machine) fence() {
 	}
 }
 
-// alarm asks to be woken when the fence or the end of a rest is due.
+// alarm asks to be woken when the fence, the end of a rest or another look is due.
 func (m *Machine) alarm() {
 	var at time.Time
 	switch {
@@ -245,8 +248,11 @@ func (m *Machine) alarm() {
 	case m.running:
 		at = m.until.Add(-m.cfg.Margin)
 	}
-	if m.phase == resting && (at.IsZero() || m.rest.Before(at)) {
+	switch {
+	case m.phase == resting && (at.IsZero() || m.rest.Before(at)):
 		at = m.rest
+	case m.phase == steady && len(m.faults) > 0 && (at.IsZero() || m.look.Before(at)):
+		at = m.look
 	}
 	if !at.Equal(m.wake) {
 		m.wake = at

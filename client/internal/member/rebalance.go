@@ -26,6 +26,9 @@ func (m *Machine) freed(p assign.TopicPartition) {
 		return
 	}
 	if !m.barred[p] {
+		if slices.ContainsFunc(m.owned, func(c assign.Claim) bool { return c.TopicPartition == p }) {
+			m.changed() // somebody deleted the node, which is to be made again
+		}
 		return
 	}
 	delete(m.barred, p)
@@ -39,7 +42,7 @@ func (m *Machine) cleared() bool { return m.barred != nil && len(m.barred) == 0 
 
 func (m *Machine) read() {
 	m.again, m.barred = false, nil
-	m.ask(reading, Read{})
+	m.ask(reading, Read{m.owned})
 }
 
 func (m *Machine) onRegistered(err error) {
@@ -57,12 +60,13 @@ func (m *Machine) onRegistered(err error) {
 
 // onSeen compares what the member should own with what it owns. Where they
 // differ it first gives up all, as every member does, then looks once more and
-// takes.
+// takes; so it does to make an owner node again that somebody deleted.
 func (m *Machine) onSeen(ev Seen) {
 	if ev.Err != nil {
 		m.fail(ev.Err)
 		return
 	}
+	m.complain(ev.Faults)
 	if !slices.ContainsFunc(ev.Group.Members, func(o assign.Member) bool { return o.ID == m.cfg.ID }) {
 		m.registered = false // somebody deleted the node
 		m.ask(registering, Register{})
@@ -76,7 +80,7 @@ func (m *Machine) onSeen(ev Seen) {
 	switch {
 	case err != nil:
 		m.fail(err)
-	case m.running && slices.Equal(plan, m.owned):
+	case m.running && len(ev.Gone) == 0 && slices.Equal(plan, m.owned):
 		m.settle()
 	case len(m.owned) > 0:
 		m.giveUp()
@@ -128,12 +132,12 @@ func (m *Machine) onClaimed(ev Claimed) {
 	m.barred = nil
 	if ev.Err == nil && len(ev.Taken) > 0 {
 		m.barred = make(map[assign.TopicPartition]bool)
-		for _, p := range ev.Taken {
-			if !m.early[p] {
-				m.barred[p] = true
+		for _, t := range ev.Taken {
+			if !m.early[t.TopicPartition] {
+				m.barred[t.TopicPartition] = true
 			}
 		}
-		m.cause = fmt.Errorf("%s-%d is owned by another member (and so are %d more)", ev.Taken[0].Topic, ev.Taken[0].Partition, len(ev.Taken)-1)
+		m.cause = contested(ev.Taken)
 	}
 	if m.cause == nil && !m.leaving {
 		m.owned, m.plan = m.plan, nil
@@ -145,6 +149,14 @@ func (m *Machine) onClaimed(ev Claimed) {
 		return
 	}
 	m.onDropped()
+}
+
+// contested says why a claim failed.
+func contested(taken []Taken) error {
+	if len(taken) == 1 {
+		return errors.New(taken[0].Why)
+	}
+	return fmt.Errorf("%s, and there are %d more that others own", taken[0].Why, len(taken)-1)
 }
 
 // onFound begins to read, or gives up again what it cannot read.
@@ -193,10 +205,24 @@ func (m *Machine) fail(err error) {
 	if m.attempt >= m.cfg.Retries {
 		m.emit(Report{fmt.Errorf("%w %d times, last: %w", ErrFailed, m.attempt, err)})
 		m.attempt = 0
+	} else {
+		m.emit(Failed{Err: err, Contested: len(m.barred) > 0})
 	}
 	m.phase, m.rest = resting, m.now.Add(m.cfg.Backoff)
 	if m.leaving {
 		m.next()
+	}
+}
+
+// complain tells of topics that cannot be read, of each once. Nothing tells when
+// they can: there is another look after a while.
+func (m *Machine) complain(faults []error) {
+	known := m.faults
+	m.faults, m.look = make(map[string]bool, len(faults)), m.now.Add(m.cfg.Expiry)
+	for _, err := range faults {
+		if m.faults[err.Error()] = true; !known[err.Error()] {
+			m.emit(Report{err})
+		}
 	}
 }
 

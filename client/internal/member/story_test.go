@@ -58,6 +58,8 @@ func newTeller(t *testing.T) *teller {
 //	changed, leave
 //	freed PARTITION
 //	seen                        answers with the above
+//	seen gone T-P ...           and owner nodes that somebody deleted
+//	seen fault TEXT             and a topic that cannot be read
 //	registered, committed, released, dropped, left, seen, found, claimed
 //	  ... error TEXT            the answer is an error; "registered taken" is ErrTaken
 //	found T-P=OFFSET ...        the others have none
@@ -132,7 +134,7 @@ func (s *teller) event(name string, words []string) Event {
 		}
 		return Registered{err}
 	case "seen":
-		return Seen{Group: s.group, Brokers: s.brokers, Err: err}
+		return s.seen(words, err)
 	case "committed":
 		return Committed{err}
 	case "released":
@@ -157,6 +159,19 @@ func (s *teller) fault(words []string) error {
 	return nil
 }
 
+func (s *teller) seen(words []string, err error) Event {
+	ev := Seen{Group: s.group, Brokers: s.brokers, Err: err}
+	switch {
+	case len(words) > 1 && words[0] == "gone":
+		for _, w := range words[1:] {
+			ev.Gone = append(ev.Gone, s.partition(w))
+		}
+	case len(words) > 1 && words[0] == "fault":
+		ev.Faults = append(ev.Faults, errors.New(strings.Join(words[1:], " ")))
+	}
+	return ev
+}
+
 func (s *teller) found(words []string, err error) Event {
 	f := Found{Offsets: map[assign.TopicPartition]int64{}, Err: err}
 	if err != nil {
@@ -176,11 +191,12 @@ func (s *teller) claimed(words []string, err error) Event {
 	c := Claimed{Err: err}
 	if len(words) > 0 && words[0] == "taken" {
 		for _, w := range words[1:] {
-			c.Taken = append(c.Taken, s.partition(w))
+			c.Taken = append(c.Taken, Taken{s.partition(w), w + " is owned by another member"})
 		}
 	}
 	for _, a := range s.asked.(Claim).Claims {
-		if !slices.Contains(c.Taken, a.TopicPartition) && err == nil {
+		taken := slices.ContainsFunc(c.Taken, func(t Taken) bool { return t.TopicPartition == a.TopicPartition })
+		if !taken && err == nil {
 			c.Made = append(c.Made, a.TopicPartition)
 		}
 	}
@@ -235,6 +251,10 @@ func (s *teller) print(e Effect) {
 		}
 	case Report:
 		name += ": " + e.Err.Error()
+	case Failed:
+		if name += ": " + e.Err.Error(); e.Contested {
+			name += " (contested)"
+		}
 	case Stop, Pause, Resume, Abort, Wake, Gone:
 	}
 	fmt.Fprintln(&s.out, name)

@@ -282,11 +282,11 @@ func TestRubbish(t *testing.T) {
 		w.leader("t", 0, 2, 2)
 		w.sees("1@b:100; .. missing; t bad: 2/2 2/2; u bad:")
 		w.topic("t", 2)
-		w.topic("u", 0)
+		w.topic("u", 1)
 		w.drop(znode.BrokerIDsPath+"/what", znode.BrokerPath(2))
 		w.broker(1, 101)
 		synctest.Wait()
-		if c = w.sees("1@b:101; .. missing; t: 2/2 2/2; u:"); len(c.Faults) != 1 { // that of ".."
+		if c = w.sees("1@b:101; .. missing; t: 2/2 2/2; u: -1/-1"); len(c.Faults) != 1 { // that of ".."
 			t.Errorf("left over: %v", c.Faults)
 		}
 	})

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strconv"
 
@@ -279,6 +280,9 @@ func (p *Picture) assignment(j job, body *zk.GetDataResponse) error {
 	if err != nil {
 		return err
 	}
+	if err := Whole(j.path(), a); err != nil {
+		return err
+	}
 	n := len(a.Partitions)
 	for i := range n {
 		if _, ok := a.Partitions[int32(i)]; !ok {
@@ -295,6 +299,20 @@ func (p *Picture) assignment(j job, body *zk.GetDataResponse) error {
 	for i := len(t.Partitions); i < n; i++ {
 		t.Partitions = append(t.Partitions, Partition{Number: int32(i), Replicas: a.Partitions[int32(i)].Replicas, Leader: -1, LeaderEpoch: -1})
 		p.todo.add(job{kind: readState, topic: j.topic, number: int32(i)})
+	}
+	return nil
+}
+
+// Whole refuses what no topic is: one without partitions, and one with a partition
+// that no broker holds. Whatever else Kafka's brokers put up with is taken too.
+func Whole(path string, t znode.Topic) error {
+	if len(t.Partitions) == 0 {
+		return &znode.Error{Path: path, Rule: "no partitions"}
+	}
+	for _, number := range slices.Sorted(maps.Keys(t.Partitions)) {
+		if len(t.Partitions[number].Replicas) == 0 {
+			return &znode.Error{Path: path, Rule: fmt.Sprintf("partition %d has no replicas", number)}
+		}
 	}
 	return nil
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/gregor-mq/gregor/client/internal/assign"
+	"github.com/gregor-mq/gregor/client/internal/member"
+	"github.com/gregor-mq/gregor/client/internal/picture"
 	"github.com/gregor-mq/gregor/zk"
 	"github.com/gregor-mq/gregor/zk/session"
 	"github.com/gregor-mq/gregor/znode"
@@ -31,20 +33,35 @@ func checkName(name string) error {
 }
 
 // Read reads the members of the group and the partitions of the topics that this
-// member reads, after setting watches on all of it. The number is that of brokers.
-// Errors name the znode that cannot be read as what it is.
-func (r *Roster) Read(ctx context.Context, s *session.Session) (assign.Group, int, error) {
-	ids, err := r.children(ctx, s, znode.ConsumerIDsPath(r.Group))
-	if err != nil {
-		return assign.Group{}, 0, err
+// member reads, after setting watches on all of it, and looks after the owner nodes
+// of what it owns. Errors name the znode that cannot be read as what it is. A topic
+// of which that is true fails a member that named it; who found it by a filter goes
+// on without.
+func (r *Roster) Read(ctx context.Context, s *session.Session, owned []assign.TopicPartition) (seen member.Seen) {
+	var ids, brokers []string
+	if ids, seen.Err = r.children(ctx, s, znode.ConsumerIDsPath(r.Group)); seen.Err != nil {
+		return seen
 	}
-	brokers, err := r.children(ctx, s, znode.BrokerIDsPath)
-	if err != nil {
-		return assign.Group{}, 0, err
+	if brokers, seen.Err = r.children(ctx, s, znode.BrokerIDsPath); seen.Err != nil {
+		return seen
 	}
+	seen.Brokers = len(brokers)
+	var mine assign.Member
+	if seen.Group.Members, mine, seen.Err = r.members(ctx, s, ids); seen.Err != nil {
+		return seen
+	}
+	if seen.Faults, seen.Err = r.partitions(ctx, s, slices.Sorted(maps.Keys(mine.Streams)), &seen.Group); seen.Err != nil {
+		return seen
+	}
+	seen.Gone, seen.Err = r.hold(ctx, s, owned)
+	return seen
+}
+
+// members reads the members of the group, of which mine is this one.
+func (r *Roster) members(ctx context.Context, s *session.Session, ids []string) (all []assign.Member, mine assign.Member, err error) {
 	regs, err := r.registrations(ctx, s, ids)
 	if err != nil {
-		return assign.Group{}, 0, err
+		return nil, mine, err
 	}
 	var topics []string
 	for _, c := range regs {
@@ -52,24 +69,21 @@ func (r *Roster) Read(ctx context.Context, s *session.Session) (assign.Group, in
 			continue
 		}
 		if topics, err = r.children(ctx, s, znode.TopicsPath); err != nil {
-			return assign.Group{}, 0, err
+			return nil, mine, err
 		}
 		break
 	}
-	g := assign.Group{}
-	mine := assign.Member{}
 	for _, id := range slices.Sorted(maps.Keys(regs)) {
 		m, err := assign.Resolve(id, regs[id], topics)
 		if err != nil {
-			return assign.Group{}, 0, err
+			return nil, mine, fmt.Errorf("znode %s: %w", znode.ConsumerIDPath(r.Group, id), err)
 		}
-		g.Members = append(g.Members, m)
+		all = append(all, m)
 		if id == r.ID {
 			mine = m
 		}
 	}
-	err = r.partitions(ctx, s, slices.Sorted(maps.Keys(mine.Streams)), &g)
-	return g, len(brokers), err
+	return all, mine, nil
 }
 
 // children lists the children of a node and sets a watch on them; of one that is
@@ -114,8 +128,9 @@ func (r *Roster) registrations(ctx context.Context, s *session.Session, ids []st
 }
 
 // partitions reads the partitions of topics, with watches; a missing topic has
-// none, and a watch on its coming.
-func (r *Roster) partitions(ctx context.Context, s *session.Session, topics []string, g *assign.Group) error {
+// none, and a watch on its coming. Faults are those of topics that a filter found:
+// they are taken to have no partitions.
+func (r *Roster) partitions(ctx context.Context, s *session.Session, topics []string, g *assign.Group) (faults []error, err error) {
 	r.follow(topics)
 	g.Partitions = make(map[string][]int32, len(topics))
 	for left := topics; len(left) > 0; {
@@ -129,26 +144,43 @@ func (r *Roster) partitions(ctx context.Context, s *session.Session, topics []st
 				missing = append(missing, left[i])
 				continue
 			}
-			path := znode.TopicPath(left[i])
-			data, err := dataOf(path, resp)
-			if err != nil {
-				return err
-			}
-			t, err := znode.DecodeTopic(path, data)
-			if err != nil {
-				return err
+			t, err := topicOf(znode.TopicPath(left[i]), resp)
+			switch {
+			case err != nil && r.Subscription.Pattern != znode.StaticPattern && ofTheNode(err):
+				faults = append(faults, err)
+				continue
+			case err != nil:
+				return nil, err
 			}
 			g.Partitions[left[i]] = slices.Collect(maps.Keys(t.Partitions))
 			if r.OldNames {
 				prefer(g, left[i], t)
 			}
 		}
-		var err error
 		if left, err = r.await(ctx, s, missing); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return nil
+	return faults, nil
+}
+
+// topicOf reads an answer as a topic's node.
+func topicOf(path string, resp session.Response) (znode.Topic, error) {
+	data, err := dataOf(path, resp)
+	if err != nil {
+		return znode.Topic{}, err
+	}
+	t, err := znode.DecodeTopic(path, data)
+	if err == nil {
+		err = picture.Whole(path, t)
+	}
+	return t, err
+}
+
+// ofTheNode reports whether an error is about one znode and not about the session.
+func ofTheNode(err error) bool {
+	var malformed *znode.Error
+	return errors.As(err, &malformed) || errors.Is(err, zk.ErrNoAuth)
 }
 
 // prefer notes the preferred replicas of a topic.

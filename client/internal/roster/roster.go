@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/gregor-mq/gregor/client/internal/assign"
@@ -86,15 +87,15 @@ func (r *Roster) Unregister(ctx context.Context, s *session.Session) error {
 // those that others hold, each with a watch on its end. Who has the node of a
 // partition's number owns it; the node of its alias follows, and one that somebody
 // else made keeps the partition from being taken too.
-func (r *Roster) Claim(ctx context.Context, s *session.Session, claims []assign.Claim) (made, taken []assign.TopicPartition, err error) {
+func (r *Roster) Claim(ctx context.Context, s *session.Session, claims []assign.Claim) (out member.Claimed) {
 	r.Watch.Unwatch(r.contested...)
 	r.contested = nil
-	if err := r.ownersParents(ctx, s, claims); err != nil {
-		return nil, nil, err
+	if out.Err = r.ownersParents(ctx, s, claims); out.Err != nil {
+		return out
 	}
-	made, taken, err = r.take(ctx, s, claims, func(c assign.Claim) string { return r.owner(c.TopicPartition) })
-	if err != nil || len(taken) > 0 {
-		return made, taken, err
+	out = r.take(ctx, s, claims, func(c assign.Claim) string { return r.owner(c.TopicPartition) })
+	if out.Err != nil || len(out.Taken) > 0 {
+		return out
 	}
 	r.aliases = map[assign.TopicPartition]string{}
 	var named []assign.Claim
@@ -104,44 +105,73 @@ func (r *Roster) Claim(ctx context.Context, s *session.Session, claims []assign.
 			named = append(named, c)
 		}
 	}
-	_, taken, err = r.take(ctx, s, named, func(c assign.Claim) string { return r.aliases[c.TopicPartition] })
-	return made, taken, err
+	second := r.take(ctx, s, named, func(c assign.Claim) string { return r.aliases[c.TopicPartition] })
+	if out.Taken, out.Err = second.Taken, second.Err; out.Err != nil || len(out.Taken) > 0 {
+		return out
+	}
+	var gone []assign.TopicPartition
+	if gone, out.Err = r.hold(ctx, s, out.Made); len(gone) > 0 && out.Err == nil {
+		out.Err = fmt.Errorf("znode %s: somebody deleted it", r.owner(gone[0]))
+	}
+	return out
+}
+
+// hold sets a watch on owner nodes of this session, under both names, and returns
+// the partitions of which somebody deleted one.
+func (r *Roster) hold(ctx context.Context, s *session.Session, owned []assign.TopicPartition) (gone []assign.TopicPartition, err error) {
+	var reqs []zk.Request
+	var of []assign.TopicPartition
+	for _, tp := range owned {
+		for _, path := range r.owners(tp) {
+			r.Watch.Watch(path)
+			reqs, of = append(reqs, &zk.ExistsRequest{Path: path, Watch: true}), append(of, tp)
+		}
+	}
+	for i, resp := range s.DoRetry(ctx, reqs) {
+		body, ok := resp.Body.(*zk.StatResponse)
+		switch {
+		case resp.Err != nil && !errors.Is(resp.Err, zk.ErrNoNode):
+			return nil, fmt.Errorf("look after the owner nodes of %s-%d: %w", of[i].Topic, of[i].Partition, resp.Err)
+		case !ok || body.Stat.EphemeralOwner != s.ID():
+			gone = append(gone, of[i])
+		}
+	}
+	return gone, nil
 }
 
 // take creates one node for each claim.
-func (r *Roster) take(ctx context.Context, s *session.Session, claims []assign.Claim, path func(assign.Claim) string) (made, taken []assign.TopicPartition, err error) {
+func (r *Roster) take(ctx context.Context, s *session.Session, claims []assign.Claim, path func(assign.Claim) string) (out member.Claimed) {
 	left := claims
-	for len(left) > 0 && err == nil {
+	for len(left) > 0 && out.Err == nil {
 		reqs := make([]zk.Request, len(left))
 		for i, c := range left {
 			reqs[i] = &zk.CreateRequest{Path: path(c), Data: []byte(c.Thread), ACL: acl(""), Flags: zk.Ephemeral}
 		}
 		var again []assign.Claim
 		for i, resp := range s.DoRetry(ctx, reqs) {
-			c, held := left[i], false
+			c := left[i]
 			switch {
 			case resp.Err == nil:
-				made = append(made, c.TopicPartition)
+				out.Made = append(out.Made, c.TopicPartition)
 				continue
 			case !errors.Is(resp.Err, zk.ErrNodeExists):
-				err = fmt.Errorf("claim %s: %w", path(c), resp.Err)
+				out.Err = fmt.Errorf("claim %s: %w", path(c), resp.Err)
 				continue
 			}
-			switch mine, there, lerr := r.holder(ctx, s, path(c), c.Thread); {
-			case lerr != nil:
-				err = lerr
+			switch mine, other, err := r.holder(ctx, s, path(c), c.Thread); {
+			case err != nil:
+				out.Err = err
 			case mine:
-				made, held = append(made, c.TopicPartition), true
-			case there:
-				taken, held = append(taken, c.TopicPartition), true
-			}
-			if !held {
+				out.Made = append(out.Made, c.TopicPartition)
+			case other != "":
+				out.Taken = append(out.Taken, member.Taken{TopicPartition: c.TopicPartition, Why: other})
+			default:
 				again = append(again, c)
 			}
 		}
 		left = again
 	}
-	return made, taken, err
+	return out
 }
 
 // ownersParents creates what owner nodes hang from.
@@ -160,35 +190,42 @@ func (r *Roster) ownersParents(ctx context.Context, s *session.Session, claims [
 	return nil
 }
 
+// maxOwner bounds what is told of an owner node's text, in characters.
+const maxOwner = 80
+
 // holder tells whose an owner node is that exists, or did. One of this session
 // with another thread's name is given the right one.
-func (r *Roster) holder(ctx context.Context, s *session.Session, path, thread string) (mine, there bool, err error) {
+func (r *Roster) holder(ctx context.Context, s *session.Session, path, thread string) (mine bool, other string, err error) {
 	r.Watch.Watch(path)
 	r.contested = append(r.contested, path)
 	data, stat, err := s.Retrying().Get(ctx, path, true)
 	switch {
 	case errors.Is(err, zk.ErrNoNode):
-		return false, false, nil
+		return false, "", nil
 	case err != nil:
-		return false, false, err
+		return false, "", fmt.Errorf("read %s: %w", path, err)
+	case stat.EphemeralOwner == 0:
+		return false, fmt.Sprintf("znode %s holds %.*q and is no session's: it stays until somebody deletes it", path, maxOwner, data), nil
 	case stat.EphemeralOwner != s.ID():
-		return false, true, nil
+		return false, fmt.Sprintf("znode %s is owned by %.*q", path, maxOwner, data), nil
 	case string(data) != thread:
 		_, err = s.Retrying().Set(ctx, path, []byte(thread), -1)
 	}
-	return err == nil, err == nil, err
+	return err == nil, "", err
 }
 
 // Release deletes owner nodes of this session, those of aliases first: the next
 // owner must not find them.
 func (r *Roster) Release(ctx context.Context, s *session.Session, owned []assign.TopicPartition) error {
-	var aliases []string
-	paths := make([]string, len(owned))
-	for i, tp := range owned {
-		paths[i] = r.owner(tp)
-		if alias := r.aliases[tp]; alias != "" {
-			aliases = append(aliases, alias)
+	var aliases, paths []string
+	for _, tp := range owned {
+		names := r.owners(tp)
+		for _, path := range names {
+			if !slices.Contains(r.contested, path) { // it may be another's, waited for
+				r.Watch.Unwatch(path)
+			}
 		}
+		paths, aliases = append(paths, names[0]), append(aliases, names[1:]...)
 	}
 	return r.remove(ctx, s, append(aliases, paths...))
 }
@@ -237,6 +274,15 @@ func own(ctx context.Context, s *session.Session, paths []string) ([]string, err
 		}
 	}
 	return mine, nil
+}
+
+// owners returns the paths of a partition's owner nodes, that of the alias last if
+// it has one.
+func (r *Roster) owners(tp assign.TopicPartition) []string {
+	if alias := r.aliases[tp]; alias != "" {
+		return []string{r.owner(tp), alias}
+	}
+	return []string{r.owner(tp)}
 }
 
 func (r *Roster) owner(tp assign.TopicPartition) string {

@@ -73,17 +73,17 @@ func claims(thread string, numbers ...int32) []assign.Claim {
 // claim claims and tells how it went, as "made 0 1 taken 2".
 func (h *hall) claim(r *roster.Roster, s *session.Session, cs []assign.Claim) string {
 	h.t.Helper()
-	made, taken, err := r.Claim(h.ctx, s, cs)
-	if err != nil {
-		h.t.Fatal(err)
+	got := r.Claim(h.ctx, s, cs)
+	if got.Err != nil {
+		h.t.Fatal(got.Err)
 	}
 	var text strings.Builder
 	text.WriteString("made")
-	for _, p := range made {
+	for _, p := range got.Made {
 		text.WriteString(fmt.Sprint(" ", p.Partition))
 	}
 	text.WriteString(" taken")
-	for _, p := range taken {
+	for _, p := range got.Taken {
 		text.WriteString(fmt.Sprint(" ", p.Partition))
 	}
 	return text.String()
@@ -159,9 +159,10 @@ func TestRegisterAndRead(t *testing.T) {
 		if err := h.b.Register(h.ctx, h.sb, now); err != nil {
 			t.Fatal(err)
 		}
-		g, brokers, err := h.a.Read(h.ctx, h.sa)
-		if err != nil || brokers != 0 || len(g.Members) != 2 || g.Members[1].ID != "g_b" || g.Members[1].Streams["t"] != 1 || len(g.Partitions["t"]) != 0 {
-			t.Errorf("%+v, %d brokers, %v", g, brokers, err)
+		seen := h.a.Read(h.ctx, h.sa, nil)
+		g := seen.Group
+		if seen.Err != nil || seen.Brokers != 0 || len(g.Members) != 2 || g.Members[1].ID != "g_b" || g.Members[1].Streams["t"] != 1 || len(g.Partitions["t"]) != 0 {
+			t.Errorf("%+v", seen)
 		}
 		if _, ok, err := h.a.Watch.Take(); !ok || err != nil { // of the session
 			t.Error(ok, err)
@@ -252,15 +253,15 @@ func TestPreferredReplicas(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if g, _, err := h.a.Read(h.ctx, h.sa); err != nil || g.Preferred != nil {
-			t.Errorf("%+v, %v", g, err)
+		if seen := h.a.Read(h.ctx, h.sa, nil); seen.Err != nil || seen.Group.Preferred != nil {
+			t.Errorf("%+v", seen)
 		}
 		h.a.OldNames = true
-		g, _, err := h.a.Read(h.ctx, h.sa)
-		if err != nil {
-			t.Fatal(err)
+		seen := h.a.Read(h.ctx, h.sa, nil)
+		if seen.Err != nil {
+			t.Fatal(seen.Err)
 		}
-		got, err := assign.OldNames(assign.Range)("g_a", g)
+		got, err := assign.OldNames(assign.Range)("g_a", seen.Group)
 		if err != nil || len(got) != 2 || got[0].Alias != "3-0" || got[1].Alias != "1-1" || got[1].Thread != "g_a-0" {
 			t.Errorf("%+v, %v", got, err)
 		}
