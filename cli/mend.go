@@ -2,6 +2,8 @@ package cli
 
 import (
 	"errors"
+	"io/fs"
+	"os"
 	"syscall"
 )
 
@@ -25,6 +27,9 @@ var mends = []struct {
 // mend returns what to do about an error, with a separator in front; nothing
 // when its text has to say that itself.
 func mend(err error) string {
+	if path := new(fs.PathError); errors.As(err, &path) && path.Path == os.Stdout.Name() {
+		return "" // what it is connected to, whoever connected it knows
+	}
 	for _, m := range mends {
 		if errors.Is(err, m.err) {
 			return "; " + m.mend

@@ -21,6 +21,7 @@ func TestMend(t *testing.T) {
 	f(&net.OpError{Op: "listen", Err: os.NewSyscallError("bind", syscall.EADDRINUSE)}, "choose another port")
 	f(&fs.PathError{Op: "write", Path: "/x", Err: syscall.ENOSPC}, "make room")
 	f(errors.Join(errors.New("first"), &fs.PathError{Op: "open", Path: "/x", Err: syscall.EROFS}), "writable")
+	f(&fs.PathError{Op: "write", Path: "/dev/stdout", Err: syscall.ENOSPC}, "")
 	f(fs.ErrPermission, "")
 	f(&fs.PathError{Op: "open", Path: "/x", Err: syscall.EACCES}, "right")
 	f(errors.New("something else"), "")

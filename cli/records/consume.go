@@ -1,10 +1,13 @@
 package records
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"os/signal"
+	"sort"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -63,6 +66,8 @@ func ConsumeCommand(t term.Term) *cobra.Command {
 			if err := f.check(); err != nil {
 				return err
 			}
+			// Who reads may go before this ends: the group is then to be left in order.
+			signal.Ignore(syscall.SIGPIPE)
 			ctx, stop := t.UntilInterrupted(cmd.Context())
 			defer stop()
 			s, err := openSource(ctx, t, f)
@@ -132,7 +137,8 @@ type source interface {
 	// poll waits for records. It returns none, and no error, at the end, or when
 	// ctx has ended.
 	poll(ctx context.Context) ([]*kgo.Record, error)
-	// printed says that records were printed, in the order they came.
+	// printed says that records were printed, in the order they came; those that it
+	// does not get before close were not.
 	printed([]*kgo.Record)
 	// close commits what was printed, where offsets are kept.
 	close(ctx context.Context) error
@@ -162,7 +168,7 @@ const closeTimeout = 10 * time.Second
 // consume prints records until the source ends, ctx does, or enough were
 // printed.
 func consume(ctx context.Context, t term.Term, f consumeFlags, show layout, s source) error {
-	p := &printer{out: bufio.NewWriterSize(t.Out, readBuffer), show: show, left: f.max}
+	p := &printer{out: t.Out, show: show, left: f.max}
 	err := p.loop(ctx, t, f.timeout, s)
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 	defer cancel()
@@ -171,11 +177,16 @@ func consume(ctx context.Context, t term.Term, f consumeFlags, show layout, s so
 
 // printer writes records.
 type printer struct {
-	out  *bufio.Writer
+	out  io.Writer
 	show layout
 	left int64 // how many records may still be printed; 0 for no limit
+	// buf is what is to be written next, ends where its records end.
 	buf  []byte
+	ends []int
 }
+
+// writeBuffer is after how many bytes they are written.
+const writeBuffer = 256 << 10
 
 var errIdle = errors.New("no record came for --timeout")
 
@@ -197,24 +208,48 @@ func (p *printer) loop(ctx context.Context, t term.Term, idle time.Duration, s s
 			records = records[:p.left]
 		}
 		p.left -= min(p.left, int64(len(records)))
-		if err := p.print(records); err != nil {
+		n, err := p.print(records)
+		s.printed(records[:n])
+		if err != nil {
 			return err
 		}
-		s.printed(records)
 		if full {
 			return nil
 		}
 	}
 }
 
-func (p *printer) print(records []*kgo.Record) (err error) {
-	for _, r := range records {
-		if p.buf, err = p.show(p.buf[:0], r); err != nil {
-			return fmt.Errorf("%s-%d, offset %d: %w", r.Topic, r.Partition, r.Offset, err)
+// print writes records and returns how many were written whole.
+func (p *printer) print(records []*kgo.Record) (n int, _ error) {
+	for i, r := range records {
+		buf, err := p.show(p.buf, r)
+		if err != nil {
+			err = fmt.Errorf("%s-%d, offset %d: %w", r.Topic, r.Partition, r.Offset, err)
+			whole, werr := p.flush()
+			return n + whole, errors.Join(err, werr)
 		}
-		if _, err := p.out.Write(p.buf); err != nil {
-			return err
+		p.buf = buf
+		p.ends = append(p.ends, len(p.buf))
+		if len(p.buf) < writeBuffer && i < len(records)-1 {
+			continue
+		}
+		whole, err := p.flush()
+		if n += whole; err != nil {
+			return n, err
 		}
 	}
-	return p.out.Flush()
+	return n, nil
 }
+
+// flush writes what is gathered, and returns how many records were written whole.
+func (p *printer) flush() (int, error) {
+	n, err := p.out.Write(p.buf)
+	if err != nil {
+		err = fmt.Errorf("%w: %w", errOutput, err)
+	}
+	whole := sort.SearchInts(p.ends, n+1)
+	p.buf, p.ends = p.buf[:0], p.ends[:0]
+	return whole, err
+}
+
+var errOutput = errors.New("standard output")
