@@ -201,10 +201,19 @@ func (c *conn) word() (string, error) {
 	if err := c.fill(zk.LengthSize); err != nil {
 		return "", c.unheard(err)
 	}
-	if w := string(c.in[:zk.LengthSize]); knownWord(w) {
-		return w, nil
+	w := string(c.in[:zk.LengthSize])
+	if !knownWord(w) {
+		return "", nil
 	}
-	return "", nil
+	if w == "stmk" {
+		if err := c.fill(zk.LengthSize + maskSize); err != nil {
+			return "", err
+		}
+		if c.k.allows(w) {
+			c.k.traceMask.Store(int64(binary.BigEndian.Uint64(c.in[zk.LengthSize:])))
+		}
+	}
+	return w, nil
 }
 
 // say sends a text, after which the connection is closed.

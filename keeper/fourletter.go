@@ -9,60 +9,104 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gregor-mq/gregor/keeper/metrics"
 	"github.com/gregor-mq/gregor/keeper/watch"
 )
 
 // Version is what the keeper says it is: the release whose behaviour it has.
 const Version = "3.9.4-gregor, built on 2025-08-19 00:00 UTC"
 
-// traceMask is ZooKeeper's default; gregor has no such tracing.
+// traceMask is ZooKeeper's default. gregor has no such tracing: it remembers what
+// was set, and that is all.
 const traceMask = 306
 
-// words are the four-letter words and what they print. Lines end as in Java,
-// where some are printed without an end.
-var words = map[string]func(k *Keeper, b *strings.Builder){
-	"ruok": func(_ *Keeper, b *strings.Builder) { b.WriteString("imok") },
-	"isro": func(_ *Keeper, b *strings.Builder) { b.WriteString("rw") },
-	"gtmk": func(_ *Keeper, b *strings.Builder) { b.WriteString(strconv.Itoa(traceMask)) },
-	"stmk": func(_ *Keeper, b *strings.Builder) { b.WriteString(strconv.Itoa(traceMask)) },
-	"hash": func(*Keeper, *strings.Builder) {}, // digests of the tree are not kept
-	"srvr": func(k *Keeper, b *strings.Builder) {
-		fmt.Fprintf(b, "Zookeeper version: %s\n", Version)
-		k.printServer(b)
-	},
-	"stat": (*Keeper).printStat, "mntr": (*Keeper).printMonitor, "conf": (*Keeper).printConf,
-	"cons": (*Keeper).printConns, "dump": (*Keeper).printDump, "envi": (*Keeper).printEnvironment,
-	"wchs": (*Keeper).printWatches, "wchp": (*Keeper).printWatchesByPath, "wchc": (*Keeper).printWatchesByConn,
-	"dirs": func(k *Keeper, b *strings.Builder) {
-		fmt.Fprintf(b, "datadir_size: %d\nlogdir_size: %d\n", k.disk.snaps.Load(), k.disk.logs.Load())
-	},
-	"srst": func(k *Keeper, b *strings.Builder) {
-		k.stats.reset()
-		b.WriteString("Server stats reset.\n")
-	},
-	"crst": func(k *Keeper, b *strings.Builder) {
-		for _, c := range k.conns.all() {
-			c.mu.Lock()
-			c.mu.stats.reset()
-			c.mu.Unlock()
-		}
-		b.WriteString("Connection stats reset.\n")
-	},
+// notServing is what is answered where no leader is heard.
+const notServing = "This ZooKeeper instance is not currently serving requests"
+
+// word is one of the four-letter words.
+type word struct {
+	// print writes the answer. Lines end as in Java, where some are printed
+	// without an end.
+	print func(k *Keeper, b *strings.Builder)
+	// idle is answered where no leader is heard; "" for what needs none.
+	idle string
 }
+
+// words are those that ZooKeeper 3.9 knows.
+var words = map[string]word{
+	"ruok": {print: func(_ *Keeper, b *strings.Builder) { b.WriteString("imok") }},
+	"isro": {func(_ *Keeper, b *strings.Builder) { b.WriteString("rw") }, "null"},
+	"gtmk": {print: (*Keeper).printTraceMask}, "stmk": {print: (*Keeper).printTraceMask},
+	"hash": {func(*Keeper, *strings.Builder) {}, notServing}, // digests of the tree are not kept
+	"srvr": {(*Keeper).printServer, notServing + "\n"},
+	"stat": {(*Keeper).printStat, notServing + "\n"},
+	"mntr": {(*Keeper).printMonitor, notServing + "\n"},
+	"conf": {(*Keeper).printConf, notServing + "\n"},
+	"cons": {(*Keeper).printConns, notServing + "\n"},
+	"dump": {(*Keeper).printDump, notServing + "\n"},
+	"envi": {print: (*Keeper).printEnvironment},
+	"wchs": {(*Keeper).printWatches, notServing + "\n"},
+	"wchp": {(*Keeper).printWatchesByPath, notServing + "\n"},
+	"wchc": {(*Keeper).printWatchesByConn, notServing + "\n"},
+	"dirs": {(*Keeper).printSizes, notServing + "\n"},
+	"srst": {(*Keeper).printReset, notServing + "\n"},
+	"crst": {(*Keeper).printResetConns, notServing + "\n"},
+}
+
+// maskSize is what follows the word stmk.
+const maskSize = 8
 
 func knownWord(w string) bool {
 	_, ok := words[w]
 	return ok
 }
 
+// allows reports whether the configuration allows a word.
+func (k *Keeper) allows(name string) bool { return k.words[name] || k.words["*"] }
+
 // fourLetterWord returns what is printed for a known word.
-func (k *Keeper) fourLetterWord(w string) string {
-	if !k.words[w] && !k.words["*"] {
-		return w + " is not executed because it is not in the whitelist.\n"
+func (k *Keeper) fourLetterWord(name string) string {
+	if !k.allows(name) {
+		return name + " is not executed because it is not in the whitelist.\n"
+	}
+	w := words[name]
+	if w.idle != "" && !k.serves() {
+		return w.idle
 	}
 	var b strings.Builder
-	words[w](k, &b)
+	w.print(k, &b)
 	return b.String()
+}
+
+func (k *Keeper) printTraceMask(b *strings.Builder) {
+	b.WriteString(strconv.FormatInt(k.traceMask.Load(), 10))
+}
+
+func (k *Keeper) printSizes(b *strings.Builder) {
+	fmt.Fprintf(b, "datadir_size: %d\nlogdir_size: %d\n", k.disk.snaps.Load(), k.disk.logs.Load())
+}
+
+func (k *Keeper) printReset(b *strings.Builder) {
+	k.resetStats()
+	b.WriteString("Server stats reset.\n")
+}
+
+func (k *Keeper) resetStats() {
+	k.stats.reset()
+	k.measures.set.Reset()
+}
+
+func (k *Keeper) printResetConns(b *strings.Builder) {
+	k.resetConns()
+	b.WriteString("Connection stats reset.\n")
+}
+
+func (k *Keeper) resetConns() {
+	for _, c := range k.conns.all() {
+		c.mu.Lock()
+		c.mu.stats.reset()
+		c.mu.Unlock()
+	}
 }
 
 // javaDouble writes a number as Java does: never without a fraction.
@@ -75,15 +119,25 @@ func javaDouble(f float64) string {
 }
 
 func (k *Keeper) printServer(b *strings.Builder) {
+	fmt.Fprintf(b, "Zookeeper version: %s\n", Version)
+	k.printFigures(b)
+}
+
+func (k *Keeper) printFigures(b *strings.Builder) {
 	least, avg, most := k.stats.latencies()
 	k.state.RLock()
 	zxid, nodes := k.state.tree.LastZxid(), k.state.tree.NodeCount()
 	k.state.RUnlock()
+	mode := k.mode()
 	fmt.Fprintf(b, "Latency min/avg/max: %d/%s/%d\n", least, javaDouble(avg), most)
 	fmt.Fprintf(b, "Received: %d\nSent: %d\nConnections: %d\n",
 		k.stats.received.Load(), k.stats.sent.Load(), k.conns.count())
-	fmt.Fprintf(b, "Outstanding: %d\nZxid: 0x%x\nMode: standalone\nNode count: %d\n",
-		k.stats.outstanding.Load(), zxid, nodes)
+	fmt.Fprintf(b, "Outstanding: %d\nZxid: 0x%x\nMode: %s\nNode count: %d\n",
+		k.stats.outstanding.Load(), zxid, mode, nodes)
+	if mode == "leader" {
+		last, smallest, largest := k.stats.proposals.values()
+		fmt.Fprintf(b, "Proposal sizes last/min/max: %d/%d/%d\n", last, smallest, largest)
+	}
 }
 
 func (k *Keeper) printStat(b *strings.Builder) {
@@ -93,7 +147,7 @@ func (k *Keeper) printStat(b *strings.Builder) {
 		b.WriteByte('\n')
 	}
 	b.WriteByte('\n')
-	k.printServer(b)
+	k.printFigures(b)
 }
 
 func (k *Keeper) printConns(b *strings.Builder) {
@@ -130,7 +184,34 @@ func (k *Keeper) printConf(b *strings.Builder) {
 		portOf(k.listen[:k.guard.plain]), portOf(k.listen[k.guard.plain:]), k.dir.snaps, k.disk.snaps.Load(), k.dir.logs, k.disk.logs.Load())
 	fmt.Fprintf(b, "tickTime=%d\nmaxClientCnxns=%d\nminSessionTimeout=%d\nmaxSessionTimeout=%d\n",
 		k.tickMillis(), max(k.cfg.MaxClientCnxns, 0), k.cfg.MinSessionTimeout.Milliseconds(), k.cfg.MaxSessionTimeout.Milliseconds())
-	b.WriteString("clientPortListenBacklog=-1\nserverId=0\n")
+	fmt.Fprintf(b, "clientPortListenBacklog=-1\nserverId=%d\n", k.serverID())
+	r := k.role.Load()
+	if r == nil {
+		return
+	}
+	own, kind := k.self(), 0
+	if own.Observer {
+		kind = 1
+	}
+	const fastLeaderElection = 3
+	ticks := k.leaseTicks()
+	fmt.Fprintf(b, "initLimit=%d\nsyncLimit=%d\nelectionAlg=%d\nelectionPort=%d\nquorumPort=%d\npeerType=%d\nmembership: \n%s",
+		ticks, ticks, fastLeaderElection, own.ElectionPort, own.QuorumPort, kind, r.config)
+}
+
+// serverID is the member's number, 0 for a keeper that is alone.
+func (k *Keeper) serverID() uint64 {
+	if k.quorum == nil {
+		return 0
+	}
+	return k.cfg.Member
+}
+
+// leaseTicks is for how many ticks members go on without hearing each other, what
+// comes next to ZooKeeper's limits.
+func (k *Keeper) leaseTicks() int64 {
+	tick := k.tickMillis()
+	return (k.leaseMillis() + tick - 1) / tick
 }
 
 // javaDate writes a time as java.util.Date does.
@@ -138,6 +219,29 @@ const javaDate = "Mon Jan 02 15:04:05 MST 2006"
 
 func (k *Keeper) printDump(b *strings.Builder) {
 	b.WriteString("SessionTracker dump:\n")
+	if mode := k.mode(); mode == "follower" || mode == "observer" {
+		k.printSessions(b)
+	} else {
+		k.printDeadlines(b)
+	}
+	k.printEphemerals(b)
+	k.printConnDeadlines(b)
+}
+
+// printSessions lists sessions that another member watches over.
+func (k *Keeper) printSessions(b *strings.Builder) {
+	k.state.RLock()
+	defer k.state.RUnlock()
+	t := k.state.tree
+	ids := t.Sessions()
+	fmt.Fprintf(b, "Global Sessions(%d):\n", len(ids))
+	for _, id := range ids {
+		s, _ := t.Session(id)
+		fmt.Fprintf(b, "%s\t%dms\n", sessionName(id), s.Timeout)
+	}
+}
+
+func (k *Keeper) printDeadlines(b *strings.Builder) {
 	ticks, sets := k.sessions.byDeadline()
 	total := 0
 	for _, ids := range sets {
@@ -150,7 +254,9 @@ func (k *Keeper) printDump(b *strings.Builder) {
 			fmt.Fprintf(b, "\t%s\n", sessionName(id))
 		}
 	}
-	k.printEphemerals(b)
+}
+
+func (k *Keeper) printConnDeadlines(b *strings.Builder) {
 	b.WriteString("Connections dump:\n")
 	conns := k.conns.all()
 	byTick := map[int64][]*conn{}
@@ -165,9 +271,11 @@ func (k *Keeper) printDump(b *strings.Builder) {
 	for _, t := range sortedKeys(byTick) {
 		fmt.Fprintf(b, "%d expire at %s:\n", len(byTick[t]), k.dateOf(t))
 		for _, c := range byTick[t] {
-			b.WriteByte('\t')
-			c.print(b, false)
-			b.WriteByte('\n')
+			id := int64(0)
+			if s := c.session.Load(); s != nil {
+				id = s.id
+			}
+			fmt.Fprintf(b, "\tip: /%s sessionId: %s\n", c.addr, sessionName(id))
 		}
 	}
 }
@@ -248,36 +356,33 @@ func (k *Keeper) printWatchesByConn(b *strings.Builder) {
 }
 
 func (k *Keeper) printMonitor(b *strings.Builder) {
-	least, avg, most := k.stats.latencies()
-	k.state.RLock()
-	t := k.state.tree
-	nodes, ephemerals, size, sessions := t.NodeCount(), t.EphemeralCount(), t.ApproximateSize(), t.SessionCount()
-	k.state.RUnlock()
-	open, limit := k.fileDescriptors()
-	line := func(name string, value any) { fmt.Fprintf(b, "zk_%s\t%v\n", name, value) }
-	line("version", Version)
-	line("server_state", "standalone")
-	line("ephemerals_count", ephemerals)
-	line("num_alive_connections", k.conns.count())
-	line("avg_latency", javaDouble(avg))
-	line("outstanding_requests", k.stats.outstanding.Load())
-	line("znode_count", nodes)
-	line("global_sessions", sessions)
-	line("local_sessions", 0)
-	line("non_mtls_remote_conn_count", 0)
-	line("non_mtls_local_conn_count", 0)
-	line("watch_count", k.watches.Counts().All)
-	line("approximate_data_size", size)
-	line("open_file_descriptor_count", open)
-	line("max_file_descriptor_count", limit)
-	line("connection_drop_probability", javaDouble(0))
-	line("outstanding_tls_handshake", 0)
-	line("auth_failed_count", k.stats.authFailed.Load())
-	line("packets_sent", k.stats.sent.Load())
-	line("packets_received", k.stats.received.Load())
-	line("min_latency", least)
-	line("max_latency", most)
-	line("uptime", k.elapsed())
+	for _, v := range k.monitored() {
+		number := v.Number
+		if f, ok := number.(float64); ok {
+			number = javaDouble(f)
+		}
+		fmt.Fprintf(b, "zk_%s\t%v\n", v.Name, number)
+	}
+}
+
+// monitored lists what mntr shows, in its order.
+func (k *Keeper) monitored() []metrics.Value {
+	out := []metrics.Value{{Name: "version", Number: Version}, {Name: "server_state", Number: k.mode()}}
+	if k.quorum != nil {
+		out = append(out, metrics.Value{Name: "peer_state", Number: peerStates[k.mode()]})
+		if r := k.role.Load(); r != nil && k.mode() == "observer" {
+			out = append(out, metrics.Value{Name: "observer_master_id", Number: int64(r.leader)})
+		}
+	}
+	for _, g := range k.gauges() {
+		out = append(out, g.Value)
+	}
+	return append(out, k.measures.set.Values()...)
+}
+
+// peerStates are ZooKeeper's words for a member that serves.
+var peerStates = map[string]string{
+	"leader": "leading - broadcast", "follower": "following - broadcast", "observer": "observing - broadcast",
 }
 
 // fileDescriptors asks the kernel how many files are open and may be, -1 where

@@ -45,9 +45,11 @@ type Keeper struct {
 	conns    connTable
 	stats    serverStats
 	measures *measures
-	disk     diskSizes
-	guard    guard
-	words    map[string]bool // the four-letter words to answer, "*" for all
+	// traceMask is what stmk set and gtmk shows.
+	traceMask atomic.Int64
+	disk      diskSizes
+	guard     guard
+	words     map[string]bool // the four-letter words to answer, "*" for all
 
 	// In an ensemble; quorum is nil for a keeper that is alone.
 	quorum     *quorum
@@ -77,6 +79,7 @@ func Start(ctx context.Context, cfg Config, e env.Env, log *slog.Logger) (*Keepe
 		inbox: run.NewInbox[*call](inboxLimit), memory: newRequestMemory(cfg.RequestMemory), ready: make(chan struct{}), done: make(chan struct{}),
 		watches: watch.New(), words: map[string]bool{}, measures: newMeasures(),
 	}
+	k.traceMask.Store(traceMask)
 	k.sessions.m, k.conns.m, k.conns.perAddr = map[int64]*session{}, map[watch.Conn]*conn{}, map[string]int{}
 	for _, w := range cfg.FourLetterWords {
 		k.words[w] = true

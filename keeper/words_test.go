@@ -39,7 +39,7 @@ func TestFourLetterWords(t *testing.T) {
 		"dirs": `datadir_size: \d+\nlogdir_size: \d+\n`,
 		"dump": `SessionTracker dump:\nSession Sets \(1\)/\(1\):\n1 expire at ` + date + `:\n\t` + sid + `\n` +
 			`ephemeral nodes dump:\nSessions with Ephemerals \(1\):\n` + sid + `:\n\t/a/e\n` +
-			`Connections dump:\nConnections Sets \(2\)/\(2\):\n(1 expire at ` + date + `:\n\t.*\n){2}`,
+			`Connections dump:\nConnections Sets \(2\)/\(2\):\n(1 expire at ` + date + `:\n\tip: /127\.0\.0\.1:\d+ sessionId: 0x[0-9a-f]+\n){2}`,
 		"envi": `Environment:\nzookeeper\.version=3\.9\.4-.*\nhost\.name=.*\n(java\..*\n){7}(os\..*\n){3}(user\..*\n){3}(os\.memory\..*\n){3}`,
 	} {
 		if got := word(t, k, w); !regexp.MustCompile(`^` + want + `$`).MatchString(got) {
