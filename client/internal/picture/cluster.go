@@ -15,9 +15,6 @@ type Cluster struct {
 	// Topics are those asked for whose state was read at least once; see
 	// Topic.Exists.
 	Topics map[string]*Topic
-	// Names are all topics in order if Picture.AskNames was called, and nil before
-	// they were read.
-	Names []string
 	// Faults name the znodes that cannot be read as what they are, by path.
 	Faults map[string]error
 }

@@ -12,10 +12,7 @@ type draft struct {
 	topics  map[string]*Topic
 	// own are the topics that nobody else has seen.
 	own    map[string]bool
-	names  []string
 	faults map[string]error
-	// follows is whether names are wanted.
-	follows bool
 }
 
 // put takes in a topic that is the draft's own.
@@ -60,7 +57,7 @@ func (d *draft) fault(path string, err error) {
 // freeze returns the picture to hand out.
 func (d *draft) freeze() *Cluster {
 	clear(d.own)
-	c := &Cluster{Brokers: maps.Clone(d.brokers), Topics: maps.Clone(d.topics), Faults: maps.Clone(d.faults), Names: d.names}
+	c := &Cluster{Brokers: maps.Clone(d.brokers), Topics: maps.Clone(d.topics), Faults: maps.Clone(d.faults)}
 	if c.Brokers == nil {
 		c.Brokers = map[int32]*Broker{}
 	}

@@ -37,7 +37,6 @@ type Picture struct {
 	mu struct {
 		sync.Mutex
 		closed bool
-		names  bool
 		asked  map[string]bool
 		// refresh are partitions to read although no watch fired.
 		refresh map[znode.TopicPartition]bool
@@ -92,9 +91,6 @@ func (p *Picture) Drop(topics ...string) {
 		}
 	})
 }
-
-// AskNames starts to follow the names of all topics (Cluster.Names).
-func (p *Picture) AskNames() { p.change(func() { p.mu.names = true }) }
 
 // Refresh reads a partition's state again, for a caller who has reason to doubt
 // it; a picture that turns out unchanged is announced all the same.
@@ -203,9 +199,6 @@ func (p *Picture) takeNews() bool {
 	p.session = news.Session
 	if news.Renewed {
 		p.todo.add(job{kind: readIDs})
-		if p.next.follows {
-			p.todo.add(job{kind: readNames})
-		}
 		for name, t := range p.next.topics {
 			p.todo.add(job{kind: readTopic, topic: name})
 			for i := range t.Partitions {
@@ -226,10 +219,6 @@ func (p *Picture) takeNews() bool {
 func (p *Picture) takeAsked() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.mu.names && !p.next.follows {
-		p.next.follows = true
-		p.todo.add(job{kind: readNames})
-	}
 	for name := range p.mu.asked {
 		if _, ok := p.next.topics[name]; !ok {
 			p.next.put(&Topic{Name: name})

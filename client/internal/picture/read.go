@@ -24,7 +24,6 @@ type kind uint8
 
 const (
 	readIDs    kind = iota // the children of /brokers/ids
-	readNames              // the children of /brokers/topics
 	readBroker             // the registration of broker number
 	readTopic              // the assignment of topic
 	readState              // the state of partition number of topic
@@ -39,11 +38,8 @@ type job struct {
 
 // jobOf returns the job for a path that a watch fired on.
 func jobOf(path string) job {
-	switch path {
-	case znode.BrokerIDsPath:
+	if path == znode.BrokerIDsPath {
 		return job{kind: readIDs}
-	case znode.TopicsPath:
-		return job{kind: readNames}
 	}
 	switch n := znode.ParsePath(path); n.Kind {
 	case znode.BrokerNode:
@@ -61,8 +57,6 @@ func (j job) path() string {
 	switch j.kind {
 	case readIDs:
 		return znode.BrokerIDsPath
-	case readNames:
-		return znode.TopicsPath
 	case readBroker:
 		return znode.BrokerPath(j.number)
 	case readTopic:
@@ -73,7 +67,7 @@ func (j job) path() string {
 }
 
 func (j job) request() zk.Request {
-	if j.kind == readIDs || j.kind == readNames {
+	if j.kind == readIDs {
 		return &zk.GetChildren2Request{Path: j.path(), Watch: true}
 	}
 	return &zk.GetDataRequest{Path: j.path(), Watch: true}
@@ -215,13 +209,8 @@ func (p *Picture) broken(j job, err error) {
 	}
 }
 
-// children takes in the names below /brokers/ids or /brokers/topics.
+// children takes in the names below /brokers/ids.
 func (p *Picture) children(j job, names []string) error {
-	if j.kind == readNames {
-		slices.Sort(names)
-		p.next.names = names
-		return nil
-	}
 	var err error
 	here := map[int32]bool{}
 	for _, name := range names {
@@ -325,8 +314,6 @@ func (p *Picture) gone(j job) {
 	case readBroker:
 		delete(p.next.brokers, j.number)
 		p.sub.Unwatch(j.path())
-	case readNames:
-		p.next.names = []string{}
 	case readIDs:
 		clear(p.next.brokers)
 	case readTopic:
