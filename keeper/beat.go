@@ -134,7 +134,11 @@ func (l *loop) heardBeat(member uint64, src []byte) {
 			}
 		}
 	case st.Lead != raft.None && memberOf(st.Lead) == member && st.RaftState == raft.StateFollower:
-		l.leaderStart, l.leaderTerm = b.start, b.term
+		if l.leaderTerm != b.term {
+			l.leaderTerm = b.term
+			l.beatNow() // so that clients can be served soon
+		}
+		l.leaderStart = b.start
 		l.openStream()
 	default:
 		return

@@ -433,6 +433,9 @@ func (l *loop) lead(index uint64) {
 		l.take(now, origin{k.cfg.Member, c.seq}, c)
 	}
 	l.propose()
+	if k.quorum != nil {
+		l.beatNow() // followers wait for it
+	}
 }
 
 // stepDown forgets what only a leader knows. What was proposed and is not applied

@@ -28,7 +28,7 @@ type membership struct {
 
 	// changing is set while a change of members is under way; the leader's.
 	changing bool
-	lapsed   bool // clients were sent away, since no leader is heard
+	served   bool // whether clients were served at the last beat
 }
 
 func (m *membership) stepDown() { m.changing = false }
@@ -300,13 +300,13 @@ func (l *loop) onBeat() error {
 // may end their sessions.
 func (l *loop) lapse() {
 	serves := l.k.serves()
-	if !serves && !l.members.lapsed && l.k.isOpen() {
+	if !serves && l.members.served {
 		l.k.log.Warn("no leader is heard; clients are sent away")
 		for _, c := range l.k.conns.all() {
 			c.close()
 		}
 	}
-	l.members.lapsed = !serves
+	l.members.served = serves
 }
 
 // askIn asks whoever leads to take this member in.

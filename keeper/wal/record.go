@@ -109,7 +109,7 @@ func parseRecord(src []byte) (record, parseState) {
 	r := record{
 		kind: src[16], synced: int64(binary.BigEndian.Uint64(src[8:])), size: recordHeader + int(size),
 	}
-	if size > maxPayload || r.kind < kindEntry || r.kind > kindClose {
+	if size > maxPayload || r.kind < kindEntry || r.kind > kindReset {
 		return r, recordHeadNo
 	}
 	if r.size > len(src) {
