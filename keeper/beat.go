@@ -79,24 +79,26 @@ func (r *varints) string() string {
 	return s
 }
 
-// beatNow sends signs of life: the leader's to all, a follower's to its leader.
+// beatNow sends signs of life to all: connections on which nothing is heard end.
+// What goes with them is for the leader, or for followers.
 func (l *loop) beatNow() {
-	q, st := l.k.quorum, l.rn.BasicStatus()
+	st := l.rn.BasicStatus()
 	b := beat{stamp: l.k.elapsed(), term: st.GetTerm()}
-	touched := l.k.touched.take()
-	switch {
-	case l.prep != nil:
+	if l.prep != nil {
 		b.start = l.started
-		msg := b.append(nil)
-		for _, s := range l.servers() {
-			if s != l.k.cfg.Member {
-				q.peers.Send(s, msgBeat, msg)
-			}
-		}
+		l.k.touched.take() // the leader's own are known
 		l.extend()
-	case st.Lead != raft.None && st.RaftState == raft.StateFollower:
-		b.touched = touched
-		q.peers.Send(memberOf(st.Lead), msgBeat, b.append(nil))
+	}
+	plain := b.append(nil)
+	for _, member := range l.servers() {
+		msg := plain
+		if l.prep == nil && st.Lead != raft.None && memberOf(st.Lead) == member {
+			b.touched = l.k.touched.take()
+			msg = b.append(nil)
+		}
+		if member != l.k.cfg.Member {
+			l.k.quorum.peers.Send(member, msgBeat, msg)
+		}
 	}
 }
 

@@ -24,6 +24,9 @@ const (
 	// maxAppends bounds entries on their way to the disk. Beyond it writes wait
 	// in the inbox and become fewer, larger entries.
 	maxAppends = 16
+	// maxUnwritten bounds what a leader sent that is on its way to the disk. Beyond
+	// it nothing is heard of other members.
+	maxUnwritten = 256
 )
 
 // loop is the one goroutine that decides: it turns requests into transactions,
@@ -115,6 +118,10 @@ func (l *loop) one(ctx context.Context, tick env.Timer) error {
 	if l.appends >= maxAppends || !l.takesCalls() {
 		ready = nil
 	}
+	events := l.members.ready
+	if l.appends >= maxUnwritten {
+		events = nil
+	}
 	select {
 	case <-ctx.Done():
 		return nil
@@ -126,7 +133,7 @@ func (l *loop) one(ctx context.Context, tick env.Timer) error {
 	case r := <-l.snapDone:
 		l.snapshotDone(r)
 		return nil
-	case <-l.members.ready:
+	case <-events:
 		return l.takeEvents()
 	case <-l.members.beat:
 		return l.onBeat()

@@ -139,7 +139,7 @@ func (k *Keeper) newLoop(meta snap.Meta, found wal.Contents) (*loop, error) {
 	rn, err := raft.NewRawNode(&raft.Config{
 		ID: k.dir.raft, ElectionTick: electionTicks, HeartbeatTick: 1, Storage: storage, Applied: meta.Index,
 		AsyncStorageWrites: true, MaxSizePerMsg: maxBatchBytes, MaxCommittedSizePerReady: 8 * maxBatchBytes,
-		MaxInflightMsgs: 256, CheckQuorum: true, PreVote: true, StepDownOnRemoval: true,
+		MaxInflightMsgs: 64, CheckQuorum: true, PreVote: true, StepDownOnRemoval: true,
 		Logger: raftLogger{k.log.With(slog.String("part", "raft"))},
 	})
 	if err != nil {

@@ -21,8 +21,9 @@ type logFile interface {
 }
 
 func newLogWriter(k *Keeper, log logFile, end *endMark) *logWriter {
-	// Purges come beside appends: one after each snapshot.
-	const room = 2 * maxAppends
+	// One look at what other members sent makes a few appends; purges come beside
+	// them, one after each snapshot.
+	const room = 2 * maxUnwritten
 	return &logWriter{
 		k: k, log: log, end: end, in: run.NewInbox[logTask](room), done: make(chan []*pb.Message, room),
 	}
