@@ -8,8 +8,9 @@
 // in time.
 //
 //   - Owns: Histogram, the raw loads (Produce, Fetch, Hold), the loads through
-//     franz-go (ClientProduce, ClientConsume, Latency), Call and the topics.
-//   - Goroutines: one per connection of a raw load; those of franz-go.
+//     franz-go (ClientProduce, ClientConsume, Latency), Call and the topics; Crowd,
+//     the sessions of a load of ZooKeeper, and Knock.
+//   - Goroutines: one per connection of a raw load of Kafka; those of franz-go.
 //   - Disk: none.
 //   - Locks: none; every connection counts for itself and is added up at the end.
 //   - Kafka counterpart: ProducerPerformance, ConsumerPerformance, EndToEndLatency.

@@ -28,15 +28,29 @@ const OldVersion = "0.8.2.2"
 //go:embed pom-old.xml
 var oldPom []byte
 
+// ZooKeeperVersion is the Apache ZooKeeper that gregor's keeper is measured
+// against.
+const ZooKeeperVersion = "3.9.4"
+
+// zooKeeperPom names that ZooKeeper.
+//
+//go:embed pom-zookeeper.xml
+var zooKeeperPom []byte
+
 // FetchJars makes sure that a cache holds the jars of Kafka KafkaVersion and
 // returns their directory. Maven fetches them, from where it is set up to; it is
 // not needed once they are there.
-func FetchJars(cache string) (string, error) { return fetch(cache, KafkaVersion, pom) }
+func FetchJars(cache string) (string, error) { return fetch(cache, "Kafka "+KafkaVersion, pom) }
 
 // FetchOldJars is FetchJars for OldVersion; the cache must be another.
-func FetchOldJars(cache string) (string, error) { return fetch(cache, OldVersion, oldPom) }
+func FetchOldJars(cache string) (string, error) { return fetch(cache, "Kafka "+OldVersion, oldPom) }
 
-func fetch(cache, version string, pom []byte) (string, error) {
+// FetchZooKeeperJars is FetchJars for ZooKeeperVersion; the cache must be another.
+func FetchZooKeeperJars(cache string) (string, error) {
+	return fetch(cache, "ZooKeeper "+ZooKeeperVersion, zooKeeperPom)
+}
+
+func fetch(cache, what string, pom []byte) (string, error) {
 	jars, stamp := filepath.Join(cache, "jars"), filepath.Join(cache, "pom.xml")
 	if have, err := os.ReadFile(stamp); err == nil && bytes.Equal(have, pom) {
 		return jars, nil
@@ -55,7 +69,7 @@ func fetch(cache, version string, pom []byte) (string, error) {
 	cmd := exec.Command("mvn", "-q", "-B", "dependency:copy-dependencies", "-DincludeScope=runtime", "-DoutputDirectory="+filepath.Join(tmp, "jars"))
 	cmd.Dir, cmd.Stdout, cmd.Stderr = tmp, os.Stderr, os.Stderr
 	if err := cmd.Run(); err != nil {
-		return "", fmt.Errorf("fetch the jars of Apache Kafka %s with Maven: %w", version, err)
+		return "", fmt.Errorf("fetch the jars of Apache %s with Maven: %w", what, err)
 	}
 	// The stamp goes last: a cache that has it is whole.
 	if err := os.RemoveAll(jars); err != nil {

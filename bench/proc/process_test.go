@@ -181,6 +181,102 @@ func TestClustersDifferInPortsAndDirectoriesOnly(t *testing.T) {
 	}
 }
 
+func TestMembersDifferInPortsAndDirectoriesOnly(t *testing.T) {
+	parent := t.TempDir()
+	for _, members := range []int{1, 3} {
+		g, err := NewGregorEnsemble("gregor", parent, members)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, err := NewApacheEnsemble("jars", parent, members)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen := map[string]bool{}
+		for _, e := range []*Ensemble{g, a} {
+			for i, addr := range e.Addrs() {
+				if seen[addr] {
+					t.Errorf("two listen on %s", addr)
+				}
+				seen[addr] = true
+				checkMember(t, e, i, members)
+			}
+			if err := e.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	if left, err := os.ReadDir(parent); err != nil || len(left) != 0 {
+		t.Errorf("%d directories left, %v", len(left), err)
+	}
+}
+
+func checkMember(t *testing.T, e *Ensemble, i, members int) {
+	t.Helper()
+	m := e.members[i]
+	text, err := os.ReadFile(filepath.Join(m.dir, "zoo.cfg"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	if !slices.Equal(lines[:len(zooSample)], zooSample) {
+		t.Errorf("%s lacks the sample:\n%s", e.Name(), text)
+	}
+	_, port, _ := strings.Cut(m.addr, ":")
+	if !slices.Contains(lines, "clientPort="+port) || !slices.Contains(lines, "dataDir="+filepath.Join(m.dir, "data")) {
+		t.Errorf("%s, member %d:\n%s", e.Name(), i, text)
+	}
+	id, err := os.ReadFile(filepath.Join(m.dir, "data", "myid"))
+	if members == 1 {
+		if err == nil || strings.Contains(string(text), "server.") {
+			t.Errorf("%s is alone, but has the id %q:\n%s", e.Name(), id, text)
+		}
+		return
+	}
+	if string(id) != fmt.Sprintln(i+1) || strings.Count(string(text), "\nserver.") != members {
+		t.Errorf("%s, member %d, id %q: %v\n%s", e.Name(), i, id, err, text)
+	}
+}
+
+func TestEnsembleStartsWhatDoesNotRun(t *testing.T) {
+	e := &Ensemble{members: make([]broker, 3)}
+	started := make(chan int, 10)
+	for i := range e.members {
+		m := &e.members[i]
+		m.dir = t.TempDir()
+		m.launch = func() (*process, error) {
+			started <- i
+			return start(m.dir, "script", nil, "sleep", "60")
+		}
+		t.Cleanup(m.Kill)
+	}
+	ready := func(context.Context, string) error { return nil }
+	if _, err := e.Start(t.Context(), ready); err != nil || len(started) != 3 {
+		t.Fatalf("%d of 3 started: %v", len(started), err)
+	}
+	e.Kill(1)
+	if left, err := e.Usage(); err != nil || left.RSS == 0 {
+		t.Errorf("%+v, %v", left, err)
+	}
+	for range 3 {
+		<-started
+	}
+	if _, err := e.Start(t.Context(), ready); err != nil || len(started) != 1 || <-started != 1 {
+		t.Errorf("the killed one alone should start: %v", err)
+	}
+	if err := e.Stop(); err != nil {
+		t.Error(err)
+	}
+	for i := range e.members {
+		if !e.members[i].process.ended() {
+			t.Errorf("member %d runs", i)
+		}
+	}
+	if none, err := e.Usage(); err != nil || none != (Usage{}) {
+		t.Errorf("%+v is used by none, %v", none, err)
+	}
+}
+
 func TestUsageLeavesOutTheKilled(t *testing.T) {
 	c := &Cluster{}
 	for _, b := range c.all() {
@@ -224,5 +320,8 @@ func TestFetchedJarsAreNotFetchedAgain(t *testing.T) {
 	}
 	if _, err := FetchJars(cache); err == nil || !strings.Contains(err.Error(), KafkaVersion) {
 		t.Errorf("another version's jars: %v", err)
+	}
+	if _, err := FetchZooKeeperJars(cache); err == nil || !strings.Contains(err.Error(), "ZooKeeper "+ZooKeeperVersion) {
+		t.Errorf("another program's jars: %v", err)
 	}
 }

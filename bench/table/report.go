@@ -82,7 +82,7 @@ func (t Target) String() string {
 	case t.atLeast:
 		parts = append(parts, fmt.Sprintf("≥ %g×", t.ratio))
 	case t.ratio < 1:
-		parts = append(parts, fmt.Sprintf("≤ 1/%.0f", 1/t.ratio))
+		parts = append(parts, fmt.Sprintf("≤ 1/%.3g", 1/t.ratio))
 	default:
 		parts = append(parts, fmt.Sprintf("≤ %g×", t.ratio))
 	}
@@ -100,16 +100,17 @@ type figures map[string][]float64
 
 // Report collects all runs.
 type Report struct {
-	Time     time.Time                     `json:"time"`
-	Machine  string                        `json:"machine"`
-	Runs     int                           `json:"runs"`
-	Profiled bool                          `json:"profiled"`
-	Figures  map[string]map[string]figures `json:"figures"` // by workload and metric
+	Time    time.Time                     `json:"time"`
+	Machine string                        `json:"machine"`
+	Runs    int                           `json:"runs"`
+	Caveat  string                        `json:"caveat,omitempty"` // why the figures are not to be quoted
+	Figures map[string]map[string]figures `json:"figures"`          // by workload and metric
 }
 
-// New begins a report of so many runs, now and on this machine.
-func New(runs int, profiled bool) *Report {
-	return &Report{Time: time.Now().UTC().Truncate(time.Second), Machine: machine(), Runs: runs, Profiled: profiled,
+// New begins a report of so many runs, now and on this machine. A caveat says why
+// its figures are not to be quoted; it is empty where they are.
+func New(runs int, caveat string) *Report {
+	return &Report{Time: time.Now().UTC().Truncate(time.Second), Machine: machine(), Runs: runs, Caveat: caveat,
 		Figures: map[string]map[string]figures{}}
 }
 
@@ -142,8 +143,8 @@ func (r *Report) Write(path string) error {
 func (r *Report) Markdown(apache string, sections []Section) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s, medians of %d (least to most), %s\n", r.Machine, r.Runs, r.Time.Format(time.DateOnly))
-	if r.Profiled {
-		b.WriteString("gregor ran under its profiler: not to be quoted\n")
+	if r.Caveat != "" {
+		fmt.Fprintf(&b, "not to be quoted: %s\n", r.Caveat)
 	}
 	fmt.Fprintf(&b, "\n| workload | figure | gregor | %s | ratio | target | |\n|---|---|---:|---:|---:|---|---|\n", apache)
 	for _, w := range sections {

@@ -35,6 +35,7 @@ func TestTargets(t *testing.T) {
 	}
 	f(RatioAtMost(1.0/3), 1, 0.33, "≤ 1/3", true)
 	f(RatioAtMost(1.0/3), 1, 0.34, "≤ 1/3", false)
+	f(RatioAtMost(2.0/3), 1, 0.6, "≤ 1/1.5", true)
 	f(RatioAtLeast(2), 1, 2, "≥ 2×", true)
 	f(RatioAtLeast(2), 1, 1.9, "≥ 2×", false)
 	f(RatioAtMost(1), 1, 1.01, "≤ 1×", false)

@@ -106,7 +106,11 @@ func run(o options) error {
 	if err != nil {
 		return err
 	}
-	rep := table.New(o.runs, o.profile != "")
+	caveat := ""
+	if o.profile != "" {
+		caveat = "gregor ran under its profiler"
+	}
+	rep := table.New(o.runs, caveat)
 	runErr := measureAll(ctx, o, makers, rep)
 	fmt.Print(rep.Markdown("Apache Kafka "+proc.KafkaVersion, sections()))
 	if err := rep.Write(o.json); err != nil {
