@@ -11,7 +11,9 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/gregor-mq/gregor/keeper/sasl"
@@ -49,7 +51,7 @@ func (k *Keeper) prove(c *conn, r *zk.AuthRequest) (ids []tree.Identity, ok bool
 		}
 		return ids, true, nil
 	case zk.SchemeIP:
-		return []tree.Identity{{Scheme: zk.SchemeIP, ID: c.host}}, true, nil
+		return []tree.Identity{{Scheme: zk.SchemeIP, ID: javaHost(c.host)}}, true, nil
 	case zk.SchemeX509:
 		if c.proof.certificate == nil {
 			return nil, false, nil
@@ -72,6 +74,24 @@ func (k *Keeper) prove(c *conn, r *zk.AuthRequest) (ids []tree.Identity, ok bool
 		return nil, true, nil
 	}
 	return nil, false, nil
+}
+
+// javaHost writes an IPv6 address as Java does, every group of it.
+func javaHost(host string) string {
+	a, err := netip.ParseAddr(host)
+	if err != nil || a.Is4() {
+		return host
+	}
+	b := a.As16()
+	groups := make([]string, 0, len(b)/2)
+	for i := 0; i < len(b); i += 2 {
+		groups = append(groups, strconv.FormatUint(uint64(b[i])<<8|uint64(b[i+1]), 16))
+	}
+	s := strings.Join(groups, ":")
+	if a.Zone() != "" {
+		s += "%" + a.Zone()
+	}
+	return s
 }
 
 // certified takes over what a client's certificate proves, before its first

@@ -117,7 +117,7 @@ func (k *Keeper) serve(nc net.Conn, local bool) error {
 		opened: k.env.Clock.Now(), welcomed: make(chan struct{}), room: make(chan struct{}, 1),
 	}
 	c.ctx, c.cancel = context.WithCancelCause(k.group.Context())
-	c.ids.Store(&[]tree.Identity{{Scheme: zk.SchemeIP, ID: c.host}})
+	c.ids.Store(&[]tree.Identity{{Scheme: zk.SchemeIP, ID: javaHost(c.host)}})
 	c.mu.stats.reset()
 	if err := k.conns.add(c, k.cfg.MaxClientCnxns); err != nil {
 		c.cancel(err)

@@ -413,3 +413,21 @@ func TestMembersHaveTheirOwnCertificates(t *testing.T) {
 		t.Error("TLS for members that nobody asked for")
 	}
 }
+
+// TestIPv6Clients: their addresses are written as Java writes them, and match
+// all the same.
+func TestIPv6Clients(t *testing.T) {
+	l, err := net.Listen("tcp", "[::1]:0")
+	if err != nil {
+		t.Skipf("no IPv6 here: %v", err)
+	}
+	_ = l.Close()
+	cfg := config(t.TempDir())
+	cfg.Listen = []string{"[::1]:0"}
+	r := client(t, start(t, cfg, env.Real()))
+	r.is("ip:0:0:0:0:0:0:0:1")
+	r.must(withACL("/mine", zk.SchemeIP, "::1"))
+	r.must(&zk.GetDataRequest{Path: "/mine"})
+	r.must(withACL("/theirs", zk.SchemeIP, "2001:db8::/32"))
+	r.fails(&zk.GetDataRequest{Path: "/theirs"}, zk.ErrNoAuth)
+}

@@ -10,11 +10,11 @@ import (
 
 // pythonPackages are the clients that the suites drive, at the versions they
 // were written against. The wheel of confluent-kafka brings librdkafka along.
-var pythonPackages = []string{"kafka-python==3.0.12", "confluent-kafka==2.16.1", "kazoo==2.11.0"}
+var pythonPackages = []string{"kafka-python==3.0.12", "confluent-kafka==2.16.1", "kazoo==2.11.0", "pure-sasl==0.6.2"}
 
 // pythonEnv names the environment in the cache; a change of the packages above
 // needs another name.
-const pythonEnv = "python-1"
+const pythonEnv = "python-2"
 
 // Python runs a script under an interpreter that has the clients, and returns
 // what it printed and its exit status.

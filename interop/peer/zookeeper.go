@@ -19,6 +19,7 @@ type ZooKeeperOptions struct {
 	DataDir    string            // an own one when empty
 	Port       int               // for clients; a free one when 0
 	Properties map[string]string // over those that the test needs
+	JVM        []string          // more flags of Apache's JVM
 }
 
 // Ensemble is a running ZooKeeper (or keeper) of one member.
@@ -35,7 +36,7 @@ func ZooKeeper(s Scope, version string, o ZooKeeperOptions) *Ensemble {
 	s.Helper()
 	z, config := newEnsemble(s, o)
 	z.run = func(s Scope) *Process {
-		jvm := []string{"-Xmx256m", "-Dlogback.configurationFile=" + logback(s, "INFO")}
+		jvm := append([]string{"-Xmx256m", "-Dlogback.configurationFile=" + logback(s, "INFO")}, o.JVM...)
 		return java(s, "zookeeper-"+version, Jars(s, "zookeeper-"+version), jvm,
 			"org.apache.zookeeper.server.ZooKeeperServerMain", []string{config(s)}, "")
 	}
