@@ -25,13 +25,14 @@ func TestBrokerGone(t *testing.T) {
 	}
 	p.old("old", "0", "0", "0")
 	leads := map[int32]int32{}
-	topics, err := p.a.ListTopics(t.Context(), "t")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, d := range topics["t"].Partitions {
-		leads[d.Leader] = d.Partition
-	}
+	verb.Eventually(t, "leaders are known", func() error {
+		topics, err := p.a.ListTopics(t.Context(), "t")
+		topics.EachPartition(func(d kadm.PartitionDetail) { leads[d.Leader] = d.Partition })
+		if _, ok := leads[2]; !ok {
+			return fmt.Errorf("broker 2 leads nothing: %w", err)
+		}
+		return nil
+	})
 	p.committed("new", 0, 0, 0)
 	gone := leads[2]
 	check := func(why string) {

@@ -106,6 +106,8 @@ type sink interface {
 	send(ctx context.Context, r *kgo.Record, done func(error))
 	// flush waits until done was called for all.
 	flush(ctx context.Context) error
+	// stalled returns why topics may take no records, nil when nothing is known.
+	stalled(ctx context.Context, topics []string) error
 	close()
 }
 
@@ -123,6 +125,7 @@ type outcome struct {
 	acked   int64
 	bytes   int64 // of keys and values acknowledged
 	waiting int64 // records sent of which nothing is known yet
+	topics  []string
 	failed  error // the first failure, with its line
 	// stop ends what is being sent, with its reason.
 	stop context.CancelCauseFunc
@@ -133,9 +136,12 @@ type outcome struct {
 }
 
 // sent is called before a record is on its way.
-func (o *outcome) sent() {
+func (o *outcome) sent(topic string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if !slices.Contains(o.topics, topic) {
+		o.topics = append(o.topics, topic)
+	}
 	if o.waiting++; o.waiting == 1 {
 		o.patience.Reset(o.limit)
 	}
@@ -166,6 +172,20 @@ func (o *outcome) get() (acked, bytes int64, failed error) {
 	return o.acked, o.bytes, o.failed
 }
 
+// stalled is the error of records that nobody acknowledges.
+func (o *outcome) stalled(ctx context.Context, s sink) error {
+	o.mu.Lock()
+	topics := slices.Clone(o.topics)
+	o.mu.Unlock()
+	ctx, cancel := context.WithTimeoutCause(ctx, lookTimeout, fmt.Errorf("no answer within %v", lookTimeout))
+	defer cancel()
+	err := fmt.Errorf("no record was acknowledged within %v (--delivery-timeout)", o.limit)
+	if why := s.stalled(ctx, topics); why != nil {
+		return fmt.Errorf("%w: %w", err, why)
+	}
+	return err
+}
+
 // line is the progress.
 func (o *outcome) line(since time.Duration) string {
 	acked, bytes, _ := o.get()
@@ -182,7 +202,7 @@ func produce(ctx context.Context, t term.Term, in *input, s sink, files []string
 	defer giveUp(nil)
 	o := &outcome{stop: stop, limit: in.patience}
 	o.patience = t.Env.Clock.AfterFunc(in.patience, func() {
-		stalled := fmt.Errorf("no record was acknowledged within %v (--delivery-timeout)", in.patience)
+		stalled := o.stalled(context.WithoutCancel(ctx), s)
 		stop(stalled)
 		giveUp(stalled)
 	})
@@ -238,7 +258,7 @@ func sendLines(ctx, sending context.Context, in *input, s sink, o *outcome, line
 			if r != nil {
 				size := len(r.Key) + len(r.Value)
 				l.text = nil // the record has it
-				o.sent()
+				o.sent(r.Topic)
 				s.send(sending, r, func(err error) { o.report(l, size, err) })
 			}
 		case <-ctx.Done():

@@ -5,15 +5,19 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/gregor-mq/gregor/cli/term"
+	"github.com/gregor-mq/gregor/internal/env"
 )
 
 // kafkaSink produces as Kafka's clients do: brokers tell where partitions are.
 type kafkaSink struct {
 	client     *kgo.Client
 	partitions named
+	net        env.Net
+	only       int32 // --partition
 }
 
 // maxBuffered and maxBufferedBytes bound what waits to be acknowledged: enough
@@ -53,7 +57,7 @@ func openKafkaSink(ctx context.Context, t term.Term, f produceFlags) (*kafkaSink
 	if err != nil {
 		return nil, err
 	}
-	return &kafkaSink{client, partitions}, nil
+	return &kafkaSink{client, partitions, t.Env.Net, f.partition}, nil
 }
 
 func badAcks(s string) error { return fmt.Errorf("--acks %q: want all, 1 or 0", s) }
@@ -73,5 +77,9 @@ func (s *kafkaSink) send(ctx context.Context, r *kgo.Record, done func(error)) {
 }
 
 func (s *kafkaSink) flush(ctx context.Context) error { return s.client.Flush(ctx) }
+
+func (s *kafkaSink) stalled(ctx context.Context, topics []string) error {
+	return stalled(ctx, s.net, kadm.NewClient(s.client), topics, s.only)
+}
 
 func (s *kafkaSink) close() { s.client.Close() }

@@ -3,7 +3,9 @@ package records
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/gregor-mq/gregor/cli/reach"
@@ -12,7 +14,13 @@ import (
 )
 
 // zkSink produces with ZooKeeper as the guide.
-type zkSink struct{ producer *client.Producer }
+type zkSink struct {
+	producer *client.Producer
+	term     term.Term
+	flags    produceFlags
+	// stuck says that what is on its way is not waited for.
+	stuck atomic.Bool
+}
 
 // zkAcks are the values of --acks, zkCodecs those of --compression.
 var (
@@ -40,7 +48,7 @@ func openZkSink(ctx context.Context, t term.Term, f produceFlags) (*zkSink, erro
 		return nil, err
 	}
 	opts := []client.ProducerOption{
-		client.Acks(a), client.Compression(codec), client.BatchBytes(int(f.batchBytes)), client.DeliveryTimeout(f.timeout),
+		client.Acks(a), client.Compression(codec), client.BatchBytes(int(f.batchBytes)), client.DeliveryTimeout(f.timeout + lookTimeout),
 		client.Partitioner(f.strategy()),
 	}
 	for _, o := range common {
@@ -58,7 +66,7 @@ func openZkSink(ctx context.Context, t term.Term, f produceFlags) (*zkSink, erro
 	if err != nil {
 		return nil, err
 	}
-	return &zkSink{p}, nil
+	return &zkSink{producer: p, term: t, flags: f}, nil
 }
 
 // strategy is how partitions are chosen.
@@ -98,9 +106,31 @@ func (s *zkSink) send(ctx context.Context, r *kgo.Record, done func(error)) {
 
 func (s *zkSink) flush(ctx context.Context) error { return s.producer.Flush(ctx) }
 
+func (s *zkSink) stalled(ctx context.Context, topics []string) error {
+	s.stuck.Store(true)
+	guide, err := s.flags.zk.Dial(ctx, s.term.Env)
+	if err != nil {
+		return err
+	}
+	brokers, err := reach.Brokers(ctx, guide)
+	_ = guide.Close(ctx) // it has read what it could
+	if err != nil {
+		return err
+	}
+	client, err := (&reach.Kafka{Bootstrap: brokers}).Client(ctx, s.term.Env)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	return stalled(ctx, s.term.Env.Net, kadm.NewClient(client), topics, s.flags.partition)
+}
+
 // close gives up what is still on its way: flush has waited for it.
 func (s *zkSink) close() {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
+	if s.stuck.Load() {
+		cancel()
+	}
 	_ = s.producer.Close(ctx) // each record's outcome is known by itself
 }

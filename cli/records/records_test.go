@@ -318,6 +318,41 @@ func TestStalled(t *testing.T) {
 	}
 }
 
+// TestStalledWhy: when nothing is acknowledged it says what stands in the way.
+func TestStalledWhy(t *testing.T) {
+	c := gregortest.Start(t, gregortest.Brokers(2), gregortest.Property("zookeeper.session.timeout.ms", "40000"))
+	a := kadm.NewClient(c.Client())
+	if _, err := a.CreateTopic(t.Context(), 2, 1, nil, "t"); err != nil {
+		t.Fatal(err)
+	}
+	gone := kadm.PartitionDetail{Leader: -1}
+	verb.Eventually(t, "leaders are known", func() error {
+		topics, err := a.ListTopics(t.Context(), "t")
+		topics.EachPartition(func(p kadm.PartitionDetail) {
+			if p.Leader == 1 {
+				gone = p
+			}
+		})
+		if gone.Leader < 0 {
+			return fmt.Errorf("broker 1 leads nothing: %w", err)
+		}
+		return nil
+	})
+	f := func(want string, where ...string) {
+		t.Helper()
+		args := append([]string{"produce", "-t", "t", "-p", fmt.Sprint(gone.Partition), "--delivery-timeout", "1s"}, where...)
+		verb.Fails(t, "x\n", args, fmt.Sprintf("no record was acknowledged within 1s (--delivery-timeout): t-%d %s", gone.Partition, want))
+	}
+	brokers, zookeeper := []string{"--bootstrap-server", c.Addrs()[0]}, []string{"--zookeeper", c.ZooKeeper()}
+	c.Broker(1).Kill()
+	f("is led by broker 1: dial tcp "+c.Addrs()[1], brokers...)
+	f("is led by broker 1: dial tcp "+c.Addrs()[1], zookeeper...)
+	c.Broker(1).Restart()
+	c.Broker(1).Stop()
+	f("has no leader", brokers...)
+	f("has no leader", zookeeper...)
+}
+
 // TestProgress: on a terminal, and there alone, it is told how far it is.
 func TestProgress(t *testing.T) {
 	p := newPlace(t, "t")
