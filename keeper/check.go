@@ -38,11 +38,10 @@ func Check(e env.Env, dataDir, logDir string, say func(line string)) (err error)
 	if o.durable.Segment != "" {
 		say(fmt.Sprintf("%s: the log is durable up to byte %d of %s", endName, o.durable.Size, o.durable.Segment))
 	}
-	err = o.checkPasts(say)
-	if !o.dir.fresh() {
-		err = errors.Join(err, o.checkSegments(say))
+	if err := o.checkPasts(say); err != nil || o.dir.fresh() {
+		return err
 	}
-	return err
+	return o.checkSegments(say)
 }
 
 // checkPasts loads every snapshot with the log behind it: all must lead to the same

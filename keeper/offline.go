@@ -48,6 +48,9 @@ func openOffline(e env.Env, dataDir, logDir string) (*offline, error) {
 	if o.snapshots, err = snap.List(e.FS, o.dir.snaps); err == nil {
 		o.durable, err = readEnd(e.FS, dataDir)
 	}
+	if _, missing := e.FS.Stat(o.dir.logs); err == nil && errors.Is(missing, fs.ErrNotExist) {
+		err = fmt.Errorf("there is no log in %s; name the directory that it is in (dataLogDir)", o.cfg.DataLogDir)
+	}
 	if err != nil {
 		return nil, errors.Join(err, o.dir.close())
 	}

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/gregor-mq/gregor/internal/env/memfs"
@@ -50,11 +51,11 @@ func newPast(seed uint64, length int) *past {
 }
 
 func (p *past) path() string {
-	path := ""
+	var path strings.Builder
 	for range 1 + p.r.IntN(3) {
-		path += fmt.Sprintf("/%c", 'a'+rune(p.r.IntN(3)))
+		path.WriteString(fmt.Sprintf("/%c", 'a'+rune(p.r.IntN(3))))
 	}
-	return path
+	return path.String()
 }
 
 // invent makes a transaction as a leader would, if what it thought of can be done.
