@@ -22,7 +22,7 @@ import (
 // users is what both servers, and the Java client, read.
 const users = `Server {
   org.apache.zookeeper.server.auth.DigestLoginModule required
-    user_super="super-secret" user_alice="alice-secret" user_bob="bob-secret" user_zo\u00eb="g\u00e9heim";
+    user_super="super-secret" user_alice="alice-secret" user_bob="bob-secret" user_kafka="kafka-secret" user_zo\u00eb="g\u00e9heim";
 };
 `
 
@@ -82,6 +82,7 @@ func newPeople(t testing.TB) people {
 	for _, u := range [][3]string{
 		{"Alice", "alice", "alice-secret"}, {"Bob", "bob", "bob-secret"}, {"Super", "super", "super-secret"}, {"Wrong", "alice", "wrong"},
 		{"Mallory", "mallory", "alice-secret"}, {"Zoe", "zo\u00eb", "g\u00e9heim"}, {"Empty", "bob", ""},
+		{"Client", "kafka", "kafka-secret"},
 	} {
 		jaas += fmt.Sprintf("%s { org.apache.zookeeper.server.auth.DigestLoginModule required username=%q password=%q; };\n", u[0], u[1], u[2])
 	}

@@ -22,6 +22,7 @@ type Options struct {
 	Overrides  map[string]string // gregor only: given on the command line, over the file
 	DataDir    string            // gregor only: the keeper's directory; its own one when empty
 	Requests   bool              // Apache only: every request is logged, as JSON
+	JVM        []string          // Apache only: more flags of the JVM
 }
 
 // Broker is a running broker of either kind.
@@ -78,6 +79,7 @@ func newKafka(s Scope, version string, o Options) *Broker {
 	}
 	b.run = func(s Scope) *Process {
 		jvm := []string{"-Xmx512m", "-Xms256m", "-Dlog4j.configuration=file:" + log4j(s, "INFO", "System.out", more...)}
+		jvm = append(jvm, o.JVM...)
 		return java(s, "kafka-"+version, Jars(s, "kafka-"+version), jvm, "kafka.Kafka", []string{b.configFile(s)}, "")
 	}
 	return b
