@@ -65,7 +65,7 @@ func (p Program) Run(ctx context.Context, args []string) int {
 	root.AddCommand(p.serverCommand(), p.keeperCommand(), p.clusterCommand(), p.versionCommand())
 	root.AddCommand(zkshell.Command(p.term()), records.ProduceCommand(p.term()), records.ConsumeCommand(p.term()), groups.Command(p.term()), topics.Command(p.term()))
 	if err := root.ExecuteContext(ctx); err != nil {
-		fmt.Fprintf(p.Err, "gregor: %v%s\n", err, mend(err))
+		fmt.Fprintf(p.Err, "gregor: %v%s\n", reword(err), mend(err))
 		return 1
 	}
 	return 0

@@ -119,7 +119,10 @@ func (p *place) parts(ctx context.Context, g *group) ([]partJSON, error) {
 			j.End = &s.end
 		}
 		if j.Offset != nil && j.End != nil {
-			j.Lag = new(*j.End - *j.Offset)
+			if j.Lag = new(*j.End - *j.Offset); *j.Lag < 0 {
+				j.Lag = nil
+				g.notes = append(g.notes, fmt.Sprintf("%s: offset %d lies behind the end of the log, %d", q, *j.Offset, *j.End))
+			}
 		}
 		unknown = append(unknown, l.fault(q))
 		out = append(out, j)
@@ -139,6 +142,7 @@ func (v *verbs) show(g *group, parts []partJSON) error {
 		for i := range g.litter {
 			j.Faults = append(j.Faults, g.rubbish(i))
 		}
+		j.Faults = append(j.Faults, g.notes...)
 		return v.term.JSON(j)
 	}
 	words := g.state
@@ -169,6 +173,9 @@ func (v *verbs) show(g *group, parts []partJSON) error {
 	}
 	for i := range g.litter {
 		fmt.Fprintf(v.term.Out, "left behind: %s\n", g.rubbish(i))
+	}
+	for _, n := range g.notes {
+		fmt.Fprintln(v.term.Out, n)
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package groups
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -28,7 +29,12 @@ type planJSON struct {
 // which says so.
 func executeFlag(cmd *cobra.Command, execute *bool) {
 	cmd.Flags().BoolVar(execute, "execute", false, "do it, and not only tell what would be done")
-	cmd.Flags().Bool("dry-run", true, "tell what would be done: so it is without --execute")
+	cmd.Flags().BoolFunc("dry-run", "tell what would be done: so it is without --execute", func(s string) error {
+		if dry, err := strconv.ParseBool(s); err != nil || !dry {
+			return errors.New("--execute is what changes something")
+		}
+		return nil
+	})
 	cmd.MarkFlagsMutuallyExclusive("execute", "dry-run")
 }
 

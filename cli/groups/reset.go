@@ -129,6 +129,9 @@ func (p *place) chosen(ctx context.Context, r resetting, g *group) ([]part, logs
 	var named []part // partition -1 for all of a topic
 	for _, t := range r.topics {
 		topic, numbers, some := strings.Cut(t, ":")
+		if err := reach.CheckTopic(topic); err != nil {
+			return nil, logs{}, fmt.Errorf("--topic: %w", err)
+		}
 		topics[topic] = true
 		if !some {
 			named = append(named, partition(topic, -1))

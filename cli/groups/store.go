@@ -93,6 +93,8 @@ type group struct {
 	// litter are nodes of members and owners in ZooKeeper that are persistent: no
 	// member made them so, and none takes them away.
 	litter []string
+	// notes are what else is worth telling.
+	notes []string
 	// denied are nodes in ZooKeeper that may not be read.
 	denied []string
 	// versions are those of the offset nodes in ZooKeeper.

@@ -114,6 +114,15 @@ func TestDenied(t *testing.T) {
 	p.must("delete", "-g", "b", "--zookeeper-auth", "digest:alice:secret", "--execute")
 }
 
+// TestBehindTheEnd: an offset that no log reaches has no lag.
+func TestBehindTheEnd(t *testing.T) {
+	p := newPlace(t)
+	p.old("g", "10", "14")
+	verb.Same(t, "describe", p.must("describe", "-g", "g"), "group g in zookeeper: Empty, 0 members\n\n"+
+		"TOPIC  PARTITION  OFFSET  END  LAG  OWNER\nt      0          10      10   0    -\nt      1          14      10   -    -\n\n"+
+		"t-1: offset 14 lies behind the end of the log, 10\n")
+}
+
 // TestLitter: persistent nodes where members' belong are no members, and the way
 // out is told.
 func TestLitter(t *testing.T) {

@@ -85,7 +85,7 @@ func (f *consumeFlags) flags(cmd *cobra.Command) {
 	f.kafka.Flags(cmd, reach.DefaultBootstrap)
 	f.zk.Flags(cmd, "")
 	flags := cmd.Flags()
-	flags.StringVar(&f.storage, "offset-storage", "zookeeper", "with --zookeeper, where the group's offsets are: zookeeper, kafka or both")
+	flags.StringVar(&f.storage, "offset-storage", "", "with --zookeeper, where the group's offsets are: zookeeper (the default), kafka or both")
 	flags.StringVar(&f.member, "consumer-id", "", "with --zookeeper, the member's name in the group; host:UUID when empty")
 	flags.BoolVar(&f.oldNames, "legacy-partition-names", false, "with --zookeeper, keep owners and offsets also under the names of Kafka 0.7, BROKER-PARTITION")
 	flags.StringSliceVarP(&f.topics, "topic", "t", nil, "the topics, by commas (may be repeated)")
@@ -113,6 +113,9 @@ func (f *consumeFlags) flags(cmd *cobra.Command) {
 
 // check looks for what cobra does not.
 func (f *consumeFlags) check() error {
+	if err := reach.CheckTopics(f.topics); err != nil {
+		return fmt.Errorf("--topic: %w", err)
+	}
 	switch {
 	case f.zk.Connect != "" && f.group == "":
 		return errors.New("--group is missing: consumers by ZooKeeper are members of one")
@@ -122,6 +125,8 @@ func (f *consumeFlags) check() error {
 		return errors.New("--consumer-id: only members of a group in ZooKeeper name themselves; add --zookeeper")
 	case f.zk.Connect == "" && f.oldNames:
 		return errors.New("--legacy-partition-names: only groups in ZooKeeper have such names; add --zookeeper")
+	case f.zk.Connect == "" && f.storage != "":
+		return fmt.Errorf("--offset-storage %s: groups without ZooKeeper have their offsets in Kafka; add --zookeeper", f.storage)
 	case f.max < 0:
 		return fmt.Errorf("--max-messages %d: want 0 or more", f.max)
 	case f.timeout < 0:

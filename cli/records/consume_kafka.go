@@ -41,7 +41,7 @@ func openKafkaSource(ctx context.Context, t term.Term, f consumeFlags) (*kafkaSo
 			return nil, fmt.Errorf("--pattern %q: %w", f.pattern, err)
 		}
 		opts = append(opts, kgo.ConsumeRegex(), kgo.ConsumeTopics("^(?:"+f.pattern+")$"))
-	} else if len(f.partitions) == 0 && !f.atEnd {
+	} else if !f.chooses(at) {
 		opts = append(opts, kgo.ConsumeTopics(f.topics...))
 	}
 	if f.group != "" {
@@ -79,6 +79,13 @@ func (f *consumeFlags) start() (start, error) {
 	return start{kind: fromEnd}, nil
 }
 
+// chooses reports whether the partitions are chosen by their numbers or offsets: a
+// client left to itself would go to the first record from an offset that the log
+// does not have.
+func (f *consumeFlags) chooses(at start) bool {
+	return len(f.partitions) > 0 || f.atEnd || at.kind == fromOffset
+}
+
 // begin checks that what is named exists, and chooses partitions and ends.
 func (s *kafkaSource) begin(ctx context.Context, f consumeFlags, at start) error {
 	if f.pattern != "" {
@@ -100,7 +107,7 @@ func (s *kafkaSource) begin(ctx context.Context, f consumeFlags, at start) error
 			}
 		}
 	}
-	if len(f.partitions) == 0 && !f.atEnd {
+	if !f.chooses(at) {
 		return nil
 	}
 	return s.choose(ctx, adm, f, at)
@@ -148,6 +155,9 @@ func (s *kafkaSource) choose(ctx context.Context, adm *kadm.Client, f consumeFla
 			return
 		}
 		from := at.in(bounds{begin.Offset, end.Offset, instant.Offset})
+		if at.kind == fromOffset && from != at.n {
+			s.warn(fmt.Errorf("--offset %d: %s-%d has %d to %d, beginning at %d", at.n, end.Topic, end.Partition, begin.Offset, end.Offset, from))
+		}
 		if f.atEnd && from >= end.Offset {
 			return
 		}

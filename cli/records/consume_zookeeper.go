@@ -52,6 +52,7 @@ var offsetStores = map[string]client.ConsumerOption{
 }
 
 func openZkSource(ctx context.Context, t term.Term, f consumeFlags) (*zkSource, error) {
+	f.storage = cmp.Or(f.storage, "zookeeper")
 	where, ok := offsetStores[f.storage]
 	if !ok {
 		return nil, fmt.Errorf("--offset-storage %q: want zookeeper, kafka or both", f.storage)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/gregor-mq/gregor/cli/reach"
 	"github.com/gregor-mq/gregor/cli/term"
 )
 
@@ -40,6 +41,11 @@ func newInput(f produceFlags) (input, error) {
 	}
 	if in.format != jsonFormat && in.topic == "" {
 		return in, fmt.Errorf("--topic is missing: lines of JSON alone may name their own")
+	}
+	if in.topic != "" {
+		if err := reach.CheckTopic(in.topic); err != nil {
+			return in, fmt.Errorf("--topic: %w", err)
+		}
 	}
 	if f.layerFour && f.zk.Connect == "" {
 		return in, errors.New("--layer-four goes with --zookeeper: the brokers to choose from are read there")

@@ -3,6 +3,7 @@ package records
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync/atomic"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -97,8 +98,8 @@ func (s *zkSink) send(ctx context.Context, r *kgo.Record, done func(error)) {
 		out.Headers = append(out.Headers, client.Header{Key: h.Key, Value: h.Value})
 	}
 	s.producer.SendAsync(ctx, out, func(r *client.Record, err error) {
-		if err != nil {
-			err = fmt.Errorf("topic %s: %w", r.Topic, err)
+		if name := "topic " + r.Topic; err != nil && !strings.HasPrefix(err.Error(), name) {
+			err = fmt.Errorf("%s: %w", name, err)
 		}
 		done(err)
 	})

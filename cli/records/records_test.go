@@ -211,6 +211,9 @@ func TestBadInput(t *testing.T) {
 	f("", consume("-o", "middle"), `--offset "middle"`)
 	f("", consume("-g", "g", "-o", "5"), "group", "offset")
 	f("", consume("-n", "-1"), "--max-messages -1")
+	f("", consume("-e", "-t", "t,"), `--topic: topic "": the name is empty`)
+	f("", p.at("produce", "-t", "a b"), `--topic: topic "a b": a name has`)
+	f("", consume("-g", "g", "--offset-storage", "kafka"), "--offset-storage kafka", "add --zookeeper")
 	f("", consume("--isolation", "dirty"), `"dirty"`)
 	f("", p.at("consume", "--pattern", "("), `--pattern "("`)
 	free, err := port.Free()
@@ -242,6 +245,15 @@ func TestOffsets(t *testing.T) {
 	f("3 4 5", "-o", "@3500")
 	f("", "-o", "@7000")
 	f("1 3 5", "-o", "0", "-p", "1")
+	_, errs, code := verb.Do(t, "", p.at("consume", "-t", "t", "-e", "-o", "99")...)
+	if code != 0 || !strings.Contains(errs, "gregor: warning: --offset 99: t-0 has 0 to 3, beginning at 3\n") {
+		t.Errorf("%d, %s", code, errs)
+	}
+	w := verb.Start(t, nil, p.at("consume", "-t", "t", "-p", "0", "-o", "99")...)
+	w.Await("--offset 99")
+	p.produce("6\n", "-t", "t", "-p", "0")
+	w.Await("6\n")
+	verb.Same(t, "behind the end", w.Out(), "6\n")
 }
 
 // TestGroup: what was printed is committed, also at Ctrl-C, and no more.

@@ -88,7 +88,7 @@ func TestProduceByZooKeeper(t *testing.T) {
 		t.Helper()
 		verb.Fails(t, stdin, args, texts...)
 	}
-	f("x\n", p.guided("produce", "-t", "none", "--delivery-timeout", "5s"), "line 1: topic none", "does not exist")
+	f("x\n", p.guided("produce", "-t", "none", "--delivery-timeout", "5s"), "gregor: line 1: topic none: topic does not exist")
 	f("x\n", p.guided("produce", "-t", "t", "-p", "9"), "line 1: topic t", "no such partition")
 	f("", p.guided("produce", "-t", "t", "--acks", "2"), `--acks "2"`)
 	f("", p.guided("produce", "-t", "t", "-z", "lzma"), `--compression "lzma"`)

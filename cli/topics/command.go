@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 
 	"github.com/gregor-mq/gregor/cli/reach"
 	"github.com/gregor-mq/gregor/cli/term"
@@ -42,6 +43,9 @@ func Command(t term.Term) *cobra.Command {
 // run returns what cobra calls for a verb: it connects for its time.
 func (v *verbs) run(f func(ctx context.Context, adm *kadm.Client, topics []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, topics []string) error {
+		if slices.Contains(topics, "") { // of other names the brokers are the judge
+			return reach.CheckTopic("")
+		}
 		ctx, stop := v.term.UntilInterrupted(cmd.Context())
 		defer stop()
 		client, err := v.kafka.Client(ctx, v.term.Env)
@@ -73,12 +77,26 @@ func (v *verbs) done(what string, outcomes map[string]error) error {
 	return errors.Join(failed...)
 }
 
+// refused is an error of a broker with the broker's own words, which tell more than
+// what the error means in general.
+type refused struct {
+	code  *kerr.Error
+	words string
+}
+
+// Error implements error.
+func (r *refused) Error() string { return r.code.Message + ": " + r.words }
+
+// Unwrap returns the error that the words are about.
+func (r *refused) Unwrap() error { return r.code }
+
 // refusal joins an error with the broker's words.
 func refusal(err error, words string) error {
-	if err == nil || words == "" {
+	var code *kerr.Error
+	if words == "" || !errors.As(err, &code) {
 		return err
 	}
-	return fmt.Errorf("%w (%s)", err, words)
+	return &refused{code, words}
 }
 
 func sortedKeys[V any](m map[string]V) []string {

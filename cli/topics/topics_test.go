@@ -25,6 +25,8 @@ func TestTopics(t *testing.T) {
 	verb.Eventually(t, "a is known", func() error { _, err := eventually(t, args("describe", "a", "b", "c")); return err })
 	verb.Same(t, "list", must("list"), ""+
 		"TOPIC  PARTITIONS  REPLICAS  UNDER-REPLICATED\na      2           2         0\nb      2           2         0\nc      1           1         0\n")
+	verb.Fails(t, "", args("alter", "c", "--partitions", "1"), "gregor: topic c: INVALID_PARTITIONS: Topic already has 1 partition")
+	verb.Fails(t, "", args("create", ""), `topic "": the name is empty`)
 	out := must("describe", "a")
 	for _, want := range []string{"topic a: 2 partitions, id ", "\n  retention.ms=5000\n", "PARTITION  LEADER  REPLICAS  IN SYNC  OUT OF SYNC\n0 "} {
 		if !strings.Contains(out, want) {

@@ -27,7 +27,7 @@ func (sh *shell) set() *cobra.Command {
 			}
 			stat, err := s.Set(ctx, path, data, version)
 			if err != nil {
-				return explain(err)
+				return explain(tooLarge(err, path, data))
 			}
 			if sh.json {
 				return sh.term.JSON(statOf(stat))
@@ -67,7 +67,7 @@ func (sh *shell) create() *cobra.Command {
 				made, _, err = s.Create(ctx, path, data, open(path), mode)
 			}
 			if err != nil {
-				return explain(err)
+				return explain(tooLarge(err, path, data))
 			}
 			if sh.json {
 				return sh.term.JSON(map[string]string{"path": made})

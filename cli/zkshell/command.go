@@ -85,6 +85,23 @@ func (sh *shell) content(arg string) ([]byte, error) {
 	return data, nil
 }
 
+// packetLimit is jute.maxbuffer as servers have it by default, in bytes: a request
+// as long as that is the first that they do not read.
+const packetLimit = 1<<20 - 1
+
+// tooLarge adds to the loss of a connection that a server does not take requests of
+// such a size: it closes the connection, and gives no reason.
+func tooLarge(err error, path string, data []byte) error {
+	if size := len(path) + len(data); errors.Is(err, zk.ErrConnectionLoss) && size > packetLimit-requestShare {
+		return fmt.Errorf("%s: %d bytes are more than ZooKeeper takes in a node, unless its jute.maxbuffer was raised above %d: %w", path, len(data), packetLimit, err)
+	}
+	return err
+}
+
+// requestShare is what a request takes besides the path and the content, at most:
+// header, lengths, an ACL of one entry, flags.
+const requestShare = 64
+
 // versionFlag adds --version, which makes a change conditional.
 func versionFlag(cmd *cobra.Command, version *int32) {
 	cmd.Flags().Int32Var(version, "version", -1, "the version that the node must have, -1 for any (see stat)")
