@@ -113,3 +113,29 @@ func TestNoCluster(t *testing.T) {
 	out := verb.Must(t, "", "zk", "--zookeeper", p.c.ZooKeeper(), "ls", "-R", "/consumers")
 	verb.Same(t, "consumers", out, "/consumers\n")
 }
+
+// TestDenied: who is kept out by an ACL is told what helps.
+func TestDenied(t *testing.T) {
+	p := newPlace(t, "t")
+	alice := []session.AuthInfo{{Scheme: zk.SchemeDigest, Auth: []byte("alice:secret")}}
+	s, err := session.Dial(t.Context(), session.Config{Servers: []string{p.c.ZooKeeper()}, Auth: alice}, env.Real())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close(t.Context())
+	for _, path := range []string{"/consumers/g/ids", "/brokers/topics/closed"} {
+		if _, _, err := s.CreateRecursive(t.Context(), path, nil, func(string) []zk.ACL { return zk.OpenACL() }, zk.Persistent); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.SetACL(t.Context(), path, zk.CreatorAllACL(), -1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w := verb.Start(t, nil, p.guided("consume", "-t", "t", "-g", "g")...)
+	w.Await("gregor: warning: ")
+	w.Interrupt()
+	if code := w.Wait(); code != 1 || strings.Count(w.Err(), "--zookeeper-auth adds an id") != 2 {
+		t.Errorf("%d: %s", code, w.Err())
+	}
+	verb.Fails(t, "x\n", p.guided("produce", "-t", "closed", "--delivery-timeout", "2s"), "line 1: topic closed", "--zookeeper-auth adds an id")
+}
