@@ -19,15 +19,11 @@ import (
 	"github.com/gregor-mq/gregor/client/internal/roster"
 	"github.com/gregor-mq/gregor/internal/env"
 	"github.com/gregor-mq/gregor/internal/run"
-	"github.com/gregor-mq/gregor/zk"
 	"github.com/gregor-mq/gregor/zk/session"
 )
 
 // Errors of consumers, which Poll returns or Close.
 var (
-	// ErrNoChroot says that the path at the end of the connect string does not
-	// exist: most likely it is misspelt, for brokers create theirs.
-	ErrNoChroot = errors.New("the chroot does not exist in zookeeper")
 	// ErrRebalance says that a rebalance failed RebalanceRetries times in a row. It
 	// is tried again.
 	ErrRebalance = member.ErrFailed
@@ -156,7 +152,10 @@ func (t *tenure) wait() {
 // connecting alone.
 func NewGroupConsumer(ctx context.Context, zookeeper, group string, opts ...ConsumerOption) (*GroupConsumer, error) {
 	o := consumerDefaults()
-	for _, opt := range opts {
+	for i, opt := range opts {
+		if opt == nil {
+			return nil, fmt.Errorf("consumer of group %s: option %d is nil", group, i)
+		}
 		opt.consumer(&o)
 	}
 	if err := o.complete(); err != nil {
@@ -195,11 +194,6 @@ func (c *GroupConsumer) connect(ctx context.Context, zookeeper string) (err erro
 	}()
 	s, err := c.conn.Session()
 	if err != nil {
-		return err
-	}
-	if _, err = s.Retrying().Exists(ctx, "/", false); errors.Is(err, zk.ErrNoNode) {
-		return fmt.Errorf("%w: %s", ErrNoChroot, zookeeper)
-	} else if err != nil {
 		return err
 	}
 	if c.pict, err = picture.New(ctx, c.conn, c.log, c.opts.env); err != nil {

@@ -225,8 +225,8 @@ func RebalanceBackoff(d time.Duration) ConsumerOption {
 }
 
 // HandOverWithin bounds how long a rebalance waits for the application to come back
-// from working on what Poll returned. What it is still working on then is not
-// committed, and is read again by whoever gets the partition. The default is half
+// from working on what Poll returned. What it is still working on then cannot be
+// committed any more (ErrLost), and is read again by whoever gets the partition. The default is half
 // the time that others try to get it: RebalanceRetries / 2 × RebalanceBackoff.
 func HandOverWithin(d time.Duration) ConsumerOption {
 	return consumerOption(func(o *consumerOptions) {
@@ -239,21 +239,24 @@ func HandOverWithin(d time.Duration) ConsumerOption {
 
 // OnAssigned is called with the partitions by topic that the member got, before
 // their first record is delivered. Like the other callbacks it runs alone, on a
-// goroutine of the consumer's, holds up rebalances, and must not call Close.
+// goroutine of the consumer's, holds up rebalances, and must not call Close, nor
+// Poll: that would wait for what waits for the callback.
 func OnAssigned(f func(context.Context, map[string][]int32)) ConsumerOption {
-	return consumerOption(func(o *consumerOptions) { o.onAssigned = f })
+	return consumerOption(func(o *consumerOptions) { o.onAssigned = o.callback("OnAssigned", f) })
 }
 
 // OnRevoked is called with partitions that the member is about to give up: nothing
-// of them is delivered any more, they are still its own, and Commit still counts.
+// of them is delivered any more, they are still its own, and Commit still counts,
+// unless the application was too slow: see HandOverWithin. It is not called for what
+// is lost already.
 func OnRevoked(f func(context.Context, map[string][]int32)) ConsumerOption {
-	return consumerOption(func(o *consumerOptions) { o.onRevoked = f })
+	return consumerOption(func(o *consumerOptions) { o.onRevoked = o.callback("OnRevoked", f) })
 }
 
 // OnLost is called with partitions that the member no longer owns because its
 // ZooKeeper session expired. It is too late to commit.
 func OnLost(f func(context.Context, map[string][]int32)) ConsumerOption {
-	return consumerOption(func(o *consumerOptions) { o.onLost = f })
+	return consumerOption(func(o *consumerOptions) { o.onLost = o.callback("OnLost", f) })
 }
 
 // FetchMaxBytes bounds one answer of a broker, 50 MiB by default. A single batch
@@ -297,6 +300,14 @@ func ReadCommitted() ConsumerOption {
 	return consumerOption(func(o *consumerOptions) { o.committed = true })
 }
 
+// callback refuses a function that is nil.
+func (o *consumerOptions) callback(what string, f func(context.Context, map[string][]int32)) func(context.Context, map[string][]int32) {
+	if f == nil {
+		o.err = fmt.Errorf("%s is given no function", what)
+	}
+	return f
+}
+
 func (o *consumerOptions) positive(what string, n int32) int32 {
 	if n < 1 {
 		o.err = fmt.Errorf("%s %d", what, n)
@@ -306,8 +317,8 @@ func (o *consumerOptions) positive(what string, n int32) int32 {
 
 // complete checks what was asked for and fills in what depends on the rest.
 func (o *consumerOptions) complete() error {
-	if o.err != nil {
-		return o.err
+	if err := errors.Join(o.err, o.check()); err != nil {
+		return err
 	}
 	if len(o.subscription.Streams) == 0 {
 		return errors.New("nothing to consume: Topics, WhiteList or BlackList is needed")

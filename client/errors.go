@@ -7,6 +7,9 @@ import "errors"
 var (
 	// ErrClosed is what a closed Producer or GroupConsumer answers.
 	ErrClosed = errors.New("client is closed")
+	// ErrNoChroot says that the path at the end of the connect string does not
+	// exist: most likely it is misspelt, for brokers create theirs.
+	ErrNoChroot = errors.New("the chroot does not exist in zookeeper")
 	// ErrNoTopic says that a topic does not exist. Nobody creates topics here.
 	ErrNoTopic = errors.New("topic does not exist")
 	// ErrNoPartition says that a topic has no partition of that number.

@@ -3,6 +3,8 @@ package client
 import (
 	"context"
 	"crypto/tls"
+	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"time"
@@ -12,6 +14,7 @@ import (
 	"github.com/gregor-mq/gregor/client/internal/coord"
 	"github.com/gregor-mq/gregor/client/internal/link"
 	"github.com/gregor-mq/gregor/internal/env"
+	"github.com/gregor-mq/gregor/zk"
 	"github.com/gregor-mq/gregor/zk/session"
 )
 
@@ -103,9 +106,35 @@ func (c *connection) protocol() string {
 	return "PLAINTEXT"
 }
 
-// zookeeper opens the connection to ZooKeeper.
+// check refuses what cannot be.
+func (c *connection) check() error {
+	switch {
+	case c.timeout != 0 && c.timeout < time.Millisecond:
+		return fmt.Errorf("session timeout %v is less than 1ms", c.timeout)
+	case c.log == nil:
+		return errors.New("the logger is nil")
+	}
+	return nil
+}
+
+// zookeeper opens the connection to ZooKeeper and makes sure of the chroot.
 func (c *connection) zookeeper(ctx context.Context, connect string) (*coord.Conn, error) {
-	return coord.Dial(ctx, connect, coord.Config{Timeout: c.timeout, Auth: c.auth, Log: c.log}, env.Real())
+	conn, err := coord.Dial(ctx, connect, coord.Config{Timeout: c.timeout, Auth: c.auth, Log: c.log}, env.Real())
+	if err != nil {
+		return nil, err
+	}
+	s, err := conn.Session()
+	if err == nil {
+		_, err = s.Retrying().Exists(ctx, "/", false)
+	}
+	if errors.Is(err, zk.ErrNoNode) {
+		err = fmt.Errorf("%w: %s", ErrNoChroot, connect)
+	}
+	if err != nil {
+		_ = conn.Close(ctx) // what matters is why
+		return nil, err
+	}
+	return conn, nil
 }
 
 // brokers returns what links to brokers need.

@@ -58,6 +58,9 @@ func Manual() Strategy { return Strategy{func(draws) picker { return manual{} }}
 // ErrNoPartition. It is called for one record at a time, in no order with other
 // topics' functions, and must not call the producer.
 func PartitionBy(topic func(name string) func(r *Record, partitions int) int) Strategy {
+	if topic == nil {
+		return Strategy{}
+	}
 	return Strategy{func(draws) picker { return &custom{topic: topic} }}
 }
 
@@ -127,7 +130,9 @@ type custom struct {
 
 func (c *custom) pick(r *Record, n int, _ func(int) bool, _ int) int {
 	if c.ask == nil {
-		c.ask = c.topic(r.Topic)
+		if c.ask = c.topic(r.Topic); c.ask == nil {
+			return -1
+		}
 	}
 	return c.ask(r, n)
 }

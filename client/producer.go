@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -59,30 +60,39 @@ func NewProducer(ctx context.Context, zookeeper string, opts ...ProducerOption) 
 	if err != nil {
 		return nil, fmt.Errorf("producer: %w", err)
 	}
+	var g guide
+	if o.layerFour {
+		g, err = newLayerFour(ctx, zookeeper, o)
+	} else {
+		g, err = newZKGuide(ctx, zookeeper, o)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("producer: %w", err)
+	}
+	return startProducer(ctx, o, g), nil
+}
+
+// startProducer is NewProducer with a guide that is there already.
+func startProducer(ctx context.Context, o producerOptions, g guide) *Producer {
 	p := &Producer{
-		opts: o, env: env.Real(), room: run.NewBudget(int64(o.bufferBytes)), wake: make(chan struct{}, 1),
+		opts: o, env: env.Real(), guide: g, room: run.NewBudget(int64(o.bufferBytes)), wake: make(chan struct{}, 1),
 		lanes: lane.Config{Idempotent: o.idempotent, BatchBytes: o.batchBytes, Linger: o.linger, Timeout: o.delivery},
 		group: run.NewGroup(context.WithoutCancel(ctx)),
 	}
 	p.mu.topics, p.mu.unplaced = map[string]*topicQueue{}, map[*topicQueue]bool{}
 	p.mu.busy, p.mu.requests = map[*partitionQueue]bool{}, map[int32]int{}
 	p.mu.identity.is, p.mu.flush.left = lane.Nobody, map[uint64]int{}
-	if o.layerFour {
-		p.guide, err = newLayerFour(ctx, zookeeper, o)
-	} else {
-		p.guide, err = newZKGuide(ctx, zookeeper, o)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("producer: %w", err)
-	}
 	p.group.Go("producer", p.live)
-	return p, nil
+	return p
 }
 
 // Send writes a record and waits for its acknowledgement, which sets the record's
 // Partition and Offset. When ctx ends the wait the record may be written all the
 // same; r is then left as it was, and Key, Value and Headers must not be changed.
 func (p *Producer) Send(ctx context.Context, r *Record) error {
+	if r == nil {
+		return errNoRecord
+	}
 	type outcome struct {
 		rec *Record
 		err error
@@ -110,6 +120,10 @@ func (p *Producer) Send(ctx context.Context, r *Record) error {
 func (p *Producer) SendAsync(ctx context.Context, r *Record, done func(*Record, error)) {
 	if done == nil {
 		done = func(*Record, error) {}
+	}
+	if r == nil {
+		done(nil, errNoRecord)
+		return
 	}
 	r.Offset, r.LeaderEpoch = -1, -1
 	it := item{rec: r, size: sizeOf(r), done: done}
@@ -203,6 +217,9 @@ func (p *Producer) Close(ctx context.Context) error {
 	}
 	return err
 }
+
+// errNoRecord is what a record that is nil is refused with.
+var errNoRecord = errors.New("the record is nil")
 
 // sizeOf returns how much a record takes in a batch at the most.
 func sizeOf(r *Record) int {

@@ -3,6 +3,7 @@ package client_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -253,8 +254,17 @@ func TestNobodyLeads(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Broker(0).Kill()
-	if err := p.Send(ctx, &client.Record{Topic: "t"}); !errors.Is(err, client.ErrTimeout) {
-		t.Errorf("%v, want %v", err, client.ErrTimeout)
+	for { // it takes ZooKeeper a while to notice
+		err := p.Send(ctx, &client.Record{Topic: "t"})
+		if !errors.Is(err, client.ErrTimeout) {
+			t.Fatalf("%v, want %v", err, client.ErrTimeout)
+		}
+		if strings.Contains(err.Error(), "none of its replicas [0] is registered") {
+			break
+		}
+		if !strings.Contains(err.Error(), "refused") && !strings.Contains(err.Error(), "closed") {
+			t.Errorf("without a reason: %v", err)
+		}
 	}
 	r := &client.Record{Topic: "t", Offset: 5}
 	short, cancel := context.WithTimeout(ctx, time.Millisecond)
@@ -269,6 +279,16 @@ func TestNobodyLeads(t *testing.T) {
 		} else if !errors.Is(err, client.ErrTimeout) {
 			t.Fatal(err)
 		}
+	}
+}
+
+// A broker that does not listen where it should is named.
+func TestNoSuchListener(t *testing.T) {
+	c := gregortest.Start(t)
+	createTopic(t, c, "t", 1, 1)
+	p := producer(t, c, client.DeliveryTimeout(300*time.Millisecond), client.Listener("NOPE"))
+	if err := p.Send(bounded(t), &client.Record{Topic: "t"}); !errors.Is(err, client.ErrTimeout) || !strings.Contains(err.Error(), "broker 0 has no listener NOPE") {
+		t.Error(err)
 	}
 }
 

@@ -2,8 +2,10 @@ package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -25,6 +27,9 @@ type guide interface {
 	view(topic string) (v view, known bool)
 	// look finds out about a partition again, which led nowhere.
 	look(topic string, partition int32)
+	// why says what stands between the producer and a partition's leader, as far as it
+	// is known, nil for nothing; a partition of −1 stands for the topic.
+	why(topic string, partition int32) error
 	// changed returns a channel that gets a token after changes.
 	changed() <-chan struct{}
 	// settle gives up connections that nobody will use; it may wait.
@@ -155,6 +160,40 @@ func viewOf(c *picture.Cluster, t *picture.Topic) (view, bool) {
 		}
 	}
 	return v, true
+}
+
+func (g *zkGuide) why(topic string, number int32) error {
+	return obstacle(g.pic.Load(), g.cfg, topic, number)
+}
+
+// obstacle is what a picture shows between a client and a partition's leader.
+func obstacle(c *picture.Cluster, cfg connection, topic string, number int32) error {
+	p := c.Partition(topic, number)
+	switch {
+	case p == nil && c.Faults[znode.TopicPath(topic)] != nil:
+		return c.Faults[znode.TopicPath(topic)]
+	case p == nil:
+		return errors.New("zookeeper has not told of it")
+	case p.Leader < 0 && p.Err != nil:
+		return p.Err
+	case p.Leader < 0:
+		return fmt.Errorf("it has no leader, %s", replicas(c, p))
+	case c.Brokers[p.Leader] == nil && c.Faults[znode.BrokerPath(p.Leader)] != nil:
+		return c.Faults[znode.BrokerPath(p.Leader)]
+	case c.Brokers[p.Leader] == nil:
+		return fmt.Errorf("its leader, broker %d, is not registered, %s", p.Leader, replicas(c, p))
+	}
+	_, err := c.Brokers[p.Leader].Addr(cfg.protocol(), cfg.listener)
+	return err
+}
+
+// replicas says which replicas of a partition are alive.
+func replicas(c *picture.Cluster, p *picture.Partition) string {
+	alive := slices.DeleteFunc(slices.Clone(p.Replicas), func(id int32) bool { return c.Brokers[id] == nil })
+	if len(alive) == 0 {
+		return fmt.Sprintf("none of its replicas %d is registered", p.Replicas)
+	}
+	return fmt.Sprintf("of its replicas %d are registered %d, in sync were %d", p.Replicas, alive, p.ISR)
 }
 
 // settle closes the links to brokers that left. Requests that such a broker will

@@ -24,6 +24,8 @@ type identity struct {
 	// asking says that a broker is being asked, notBefore when the next may be.
 	asking    bool
 	notBefore time.Time
+	// trouble is why there was none the last time, nil after success.
+	trouble error
 }
 
 // identifyLocked gives a queue an identity that it has not had, if there is one; or
@@ -50,7 +52,7 @@ func (p *Producer) identify(ctx context.Context, broker int32) {
 	is, err := p.askIdentity(ctx, broker)
 	now := p.env.Clock.Now()
 	p.mu.Lock()
-	p.mu.identity.asking = false
+	p.mu.identity.asking, p.mu.identity.trouble = false, err
 	var refusal *kerr.Error
 	final := errors.As(err, &refusal) && !refusal.Retriable
 	var out []outcome

@@ -42,6 +42,8 @@ type layerFour struct {
 		// was last.
 		asking map[string]bool
 		asked  map[string]time.Time
+		// trouble is why the last question about a topic led to nothing.
+		trouble map[string]error
 	}
 }
 
@@ -68,6 +70,7 @@ func newLayerFour(ctx context.Context, zookeeper string, o producerOptions) (*la
 	}
 	g := &layerFour{opts: o, env: env.Real(), ch: make(chan struct{}, 1), group: run.NewGroup(context.WithoutCancel(ctx))}
 	g.mu.views, g.mu.asking, g.mu.asked = map[string]view{}, map[string]bool{}, map[string]time.Time{}
+	g.mu.trouble = map[string]error{}
 	conn, err := g.choose(ctx, seeds)
 	if err != nil {
 		return nil, err
@@ -278,6 +281,9 @@ func (g *layerFour) ask(topic string, notBefore time.Time) {
 			return
 		}
 		g.opts.log.Warn("topic is not known", "topic", topic, "error", err)
+		g.mu.Lock()
+		g.mu.trouble[topic] = err
+		g.mu.Unlock()
 		notBefore = clock.Now().Add(askEvery)
 	}
 }
@@ -286,6 +292,7 @@ func (g *layerFour) learned(topic string, v view) {
 	g.mu.Lock()
 	g.mu.views[topic], g.mu.asked[topic] = v, g.env.Clock.Now()
 	delete(g.mu.asking, topic)
+	delete(g.mu.trouble, topic)
 	g.mu.Unlock()
 	run.Hint(g.ch)
 }
@@ -316,6 +323,19 @@ func (g *layerFour) mine(r *kmsg.MetadataResponse, topic string) (view, error) {
 		v.err = fmt.Errorf("broker %d at %s leads no partition: %w", g.broker.id, g.broker.addr, ErrNotLed)
 	}
 	return v, nil
+}
+
+func (g *layerFour) why(topic string, number int32) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	v, known := g.mu.views[topic]
+	switch {
+	case g.mu.trouble[topic] != nil:
+		return g.mu.trouble[topic]
+	case known && number >= 0 && v.place(number) < 0:
+		return fmt.Errorf("broker %d at %s: %w", g.broker.id, g.broker.addr, ErrNotLed)
+	}
+	return nil
 }
 
 func (g *layerFour) changed() <-chan struct{} { return g.ch }

@@ -138,8 +138,14 @@ func gatherProducer(opts []ProducerOption) (producerOptions, error) {
 		connection: defaults(), acks: AcksAll, strategy: KeyHash(), batchBytes: 1_000_000, bufferBytes: 32 << 20,
 		idempotent: true, delivery: 2 * time.Minute, request: 30 * time.Second,
 	}
-	for _, opt := range opts {
+	for i, opt := range opts {
+		if opt == nil {
+			return o, fmt.Errorf("option %d is nil", i)
+		}
 		opt.producer(&o)
+	}
+	if err := o.check(); err != nil {
+		return o, err
 	}
 	if !o.idempotentAsked {
 		o.idempotent = o.acks == AcksAll
@@ -152,7 +158,7 @@ func gatherProducer(opts []ProducerOption) (producerOptions, error) {
 	case !record.Codec(o.codec).Known():
 		return o, fmt.Errorf("compression %d is not known", o.codec)
 	case o.strategy.picker == nil:
-		return o, errors.New("partitioner is none of KeyHash, RoundRobin, Sticky, Manual, PartitionBy")
+		return o, errors.New("partitioner is none of KeyHash, RoundRobin, Sticky, Manual, PartitionBy with a function")
 	case o.batchBytes < 1 || o.bufferBytes < 1 || o.linger < 0 || o.delivery <= 0 || o.request <= 0:
 		return o, fmt.Errorf("batch of %d bytes, buffer of %d, linger %v, delivery timeout %v and request timeout %v must be positive",
 			o.batchBytes, o.bufferBytes, o.linger, o.delivery, o.request)

@@ -46,12 +46,7 @@ func (p *Producer) placeLocked(now time.Time, t *topicQueue, it item) (look bool
 		i = t.view.place(it.rec.Partition)
 	}
 	if i < 0 || i >= n {
-		why := ErrNoPartition
-		if p.opts.layerFour {
-			why = ErrNotLed
-			p.guide.look(t.name, it.rec.Partition)
-		}
-		return false, fmt.Errorf("topic %s, partition %d: %w", t.name, it.rec.Partition, why)
+		return false, p.nowhereLocked(t, it.rec.Partition, i)
 	}
 	number := t.view.numbers[i]
 	it.rec.Partition = number
@@ -65,6 +60,17 @@ func (p *Producer) placeLocked(now time.Time, t *topicQueue, it item) (look bool
 	}
 	p.mu.busy[q] = true
 	return q.lane.Put(now, it, it.size), nil
+}
+
+// nowhereLocked says why a record has no partition: place is what its picker said.
+func (p *Producer) nowhereLocked(t *topicQueue, asked int32, place int) error {
+	if _, ok := t.picker.(manual); ok && p.opts.layerFour {
+		p.guide.look(t.name, asked)
+		return fmt.Errorf("topic %s, partition %d: %w", t.name, asked, ErrNotLed)
+	} else if ok {
+		return fmt.Errorf("topic %s, partition %d: %w", t.name, asked, ErrNoPartition)
+	}
+	return fmt.Errorf("topic %s: the partitioner says %d, of 0 to %d: %w", t.name, place, len(t.view.numbers)-1, ErrNoPartition)
 }
 
 // outcome is what records are to be told.
@@ -119,7 +125,7 @@ func (p *Producer) placeAllLocked(now time.Time) (failed []outcome, next time.Ti
 			case now.Before(expiry):
 				next = sooner(next, expiry)
 			default:
-				err = fmt.Errorf("topic %s is not known yet: %w", t.name, ErrTimeout)
+				err = because(fmt.Errorf("topic %s is not known yet: %w", t.name, ErrTimeout), p.guide.why(t.name, -1))
 			}
 			if err != nil {
 				failed = append(failed, outcome{items: []item{it}, err: err})
@@ -148,12 +154,18 @@ func sooner(a, b time.Time) time.Time {
 // giveUpLocked takes what is too old, or for a topic that is gone, out of a queue.
 // A broker that does not lead anything may do so again.
 func (p *Producer) giveUpLocked(now time.Time, q *partitionQueue) (outcome, bool) {
+	nameless := q.lane.NeedsIdentity()
 	batches, why := q.lane.Expire(now)
-	err := fmt.Errorf("topic %s, partition %d: not acknowledged within %v: %w", q.topic.name, q.number, p.opts.delivery, ErrTimeout)
+	var err error
 	switch {
-	case why != nil:
-		err = fmt.Errorf("%w: %w", err, why)
-	case len(batches) == 0 && q.topic.view.err != nil && !errors.Is(q.topic.view.err, ErrNotLed):
+	case len(batches) > 0:
+		if obstacle := p.guide.why(q.topic.name, q.number); obstacle != nil {
+			why = obstacle
+		} else if why == nil && nameless {
+			why = p.mu.identity.trouble
+		}
+		err = because(fmt.Errorf("topic %s, partition %d: not acknowledged within %v: %w", q.topic.name, q.number, p.opts.delivery, ErrTimeout), why)
+	case q.topic.view.err != nil && !errors.Is(q.topic.view.err, ErrNotLed) && !q.lane.Away(): // those away are told first
 		batches, err = q.lane.Abandon(), fmt.Errorf("topic %s: %w", q.topic.name, q.topic.view.err)
 	}
 	if len(batches) == 0 {
@@ -161,6 +173,14 @@ func (p *Producer) giveUpLocked(now time.Time, q *partitionQueue) (outcome, bool
 	}
 	q.calling = true
 	return outcome{items: itemsOf(batches), err: err, queue: q}, true
+}
+
+// because adds a reason to an error, if there is one.
+func because(err, why error) error {
+	if why == nil {
+		return err
+	}
+	return fmt.Errorf("%w: %w", err, why)
 }
 
 // abandon gives up everything; nothing is on its way any more.

@@ -61,6 +61,41 @@ func closed(t *testing.T, p *client.Producer) {
 	}
 }
 
+// A partitioner that is wrong is told what it said.
+func TestAPartitionerIsWrong(t *testing.T) {
+	c := gregortest.Start(t)
+	createTopic(t, c, "six", 6, 1)
+	says := func(ask func(*client.Record, int) int) *client.Producer {
+		return producer(t, c, client.Partitioner(client.PartitionBy(func(string) func(*client.Record, int) int { return ask })))
+	}
+	for want, ask := range map[string]func(*client.Record, int) int{
+		"says 6, of 0 to 5":  func(_ *client.Record, n int) int { return n },
+		"says -1, of 0 to 5": nil,
+	} {
+		if err := says(ask).Send(bounded(t), &client.Record{Topic: "six"}); !errors.Is(err, client.ErrNoPartition) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+}
+
+// ZooKeeper that is not there, or not in that place, is said so.
+func TestNoZooKeeper(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	if _, err := client.NewProducer(ctx, "127.0.0.1:1"); err == nil || !strings.Contains(err.Error(), "refused") {
+		t.Errorf("nobody listens: %v", err)
+	}
+	if _, err := client.NewGroupConsumer(ctx, "127.0.0.1:1", "g", client.Topics("t"), client.SessionTimeout(-1)); err == nil || !strings.Contains(err.Error(), "session timeout -1ns") {
+		t.Errorf("session timeout -1: %v", err)
+	}
+	c := gregortest.Start(t)
+	for name, opts := range map[string][]client.ProducerOption{"zookeeper": nil, "layer four": {client.LayerFour()}} {
+		if _, err := client.NewProducer(bounded(t), c.ZooKeeper()+"/nowhere", opts...); !errors.Is(err, client.ErrNoChroot) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // readAll reads so many records of a topic from its start.
 func readAll(t *testing.T, c *gregortest.Cluster, topic string, n int) []*kgo.Record {
 	t.Helper()
@@ -286,11 +321,18 @@ func TestRefusals(t *testing.T) {
 		{client.BatchBytes(0)},
 		{client.Partitioner(client.Strategy{})},
 		{client.Brokers("a:1")},
+		{nil},
+		{client.Logger(nil)},
+		{client.SessionTimeout(-1)},
+		{client.Partitioner(client.PartitionBy(nil))},
 	} {
 		if bad, err := client.NewProducer(ctx, c.ZooKeeper(), opts...); err == nil {
 			closed(t, bad)
 			t.Errorf("options %d are taken", len(opts))
 		}
+	}
+	if err := p.Send(ctx, nil); err == nil {
+		t.Error("no record was taken")
 	}
 	closed(t, p)
 	send(&client.Record{Topic: "small"}, client.ErrClosed)

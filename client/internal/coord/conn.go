@@ -8,6 +8,7 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gregor-mq/gregor/internal/env"
@@ -87,7 +88,12 @@ func Dial(ctx context.Context, connect string, cfg Config, e env.Env) (*Conn, er
 	if cfg.Dialer == nil {
 		c.cfg.Servers = servers
 	}
-	s, err := session.Dial(ctx, c.cfg, e)
+	w := &witness{Net: e.Net}
+	c.env.Net = w
+	s, err := session.Dial(ctx, c.cfg, c.env)
+	if last := w.last.Load(); err != nil && ctx.Err() != nil && last != nil {
+		err = fmt.Errorf("%w: %w", err, *last)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -96,6 +102,22 @@ func Dial(ctx context.Context, connect string, cfg Config, e env.Env) (*Conn, er
 	c.group = run.NewGroup(context.WithoutCancel(ctx))
 	c.group.Go("zookeeper events", func(ctx context.Context) error { return c.live(ctx, s) })
 	return c, nil
+}
+
+// witness remembers why no connection could be made: a session tries on and does
+// not tell.
+type witness struct {
+	env.Net
+	last atomic.Pointer[error]
+}
+
+// Dial implements env.Net.
+func (w *witness) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := w.Net.Dial(ctx, network, address)
+	if err != nil && ctx.Err() == nil {
+		w.last.Store(&err)
+	}
+	return conn, err
 }
 
 // Session returns the session in use. Between the end of one and the start of

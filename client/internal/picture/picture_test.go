@@ -285,6 +285,34 @@ func TestRubbish(t *testing.T) {
 	})
 }
 
+// What is no assignment is named; what Kafka's brokers put up with is taken.
+func TestAssignmentsOfOthers(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.look()
+		for data, want := range map[string]string{
+			`{"version":1}`:                           "no partitions",
+			`{"partitions":{}}`:                       "no partitions",
+			`{"partitions":{"0":[]}}`:                 "partition 0 has no replicas",
+			`{"version":99,"partitions":{"0":[1,1]}}`: "",
+		} {
+			w.put(znode.TopicPath("t"), []byte(data))
+			w.pic.Ask("t")
+			c, err := w.pic.Wait(t.Context(), func(c *picture.Cluster) bool { return c.Topics["t"] != nil })
+			if err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			got := w.pic.Load().Topics["t"].Err
+			if want == "" && got != nil || want != "" && (got == nil || !strings.Contains(got.Error(), want) || !strings.Contains(got.Error(), znode.TopicPath("t"))) {
+				t.Errorf("%s: %v, %+v", data, got, c.Topics["t"])
+			}
+			w.drop(znode.TopicPath("t"))
+			w.pic.Drop("t")
+			synctest.Wait()
+		}
+	})
+}
+
 // A session that ends takes its watches along; the next one reads everything.
 func TestANewSessionReadsEverything(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
