@@ -72,7 +72,7 @@ func newStage(t *testing.T, budget time.Duration) *stage {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.history = &history{t: t, owner: map[string]string{}}
+	s.history = &history{t: t, made: map[int32]int{}, readers: map[int32][]string{}}
 	s.zk, err = session.Dial(ctx, session.Config{Servers: servers, Chroot: chroot, OnEvent: s.history.event, Timeout: 30 * time.Second}, env.Real())
 	if err != nil {
 		t.Fatal(err)
@@ -84,33 +84,63 @@ func newStage(t *testing.T, budget time.Duration) *stage {
 	return s
 }
 
-// history is what happened to owner nodes, as a recursive watch tells it: every
-// creation and deletion in order.
+// history is what happened to owner nodes, as a recursive watch tells it, and who
+// delivered records meanwhile.
 type history struct {
 	t  *testing.T
 	mu sync.Mutex
-	// owner has the nodes that are there.
-	owner map[string]string
-	turns int
+	// made is how often a partition's owner node was.
+	made map[int32]int
+	// readers are those of gregor's consumers in this process who delivered records
+	// of a partition, in order: one comes again only after another.
+	readers map[int32][]string
 }
 
 func (h *history) event(ev zk.Event) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if znode.ParsePath(ev.Path).Kind != znode.OwnerNode {
-		return
+	n := znode.ParsePath(ev.Path)
+	if n.Kind != znode.OwnerNode || ev.Path != znode.OwnerPath(n.Group, n.Topic, n.Partition) {
+		return // names of 0.7 come and go with those of today
 	}
 	switch ev.Type {
 	case zk.EventCreated:
-		if _, there := h.owner[ev.Path]; there {
-			h.t.Errorf("%s was made while it was there", ev.Path)
-		}
-		h.owner[ev.Path] = ""
-		h.turns++
-	case zk.EventDeleted:
-		delete(h.owner, ev.Path)
+		h.made[n.Partition]++
 	case zk.EventDataChanged:
 		h.t.Errorf("%s changed hands without being given up", ev.Path)
+	}
+}
+
+// delivered notes who delivered a record of a partition.
+func (h *history) delivered(partition int32, name string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if of := h.readers[partition]; len(of) == 0 || of[len(of)-1] != name {
+		h.readers[partition] = append(of, name)
+	}
+}
+
+// turns is how many owner nodes were made.
+func (h *history) turns() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	n := 0
+	for _, made := range h.made {
+		n += made
+	}
+	return n
+}
+
+// judge fails for a partition of which a former owner delivered after the next one
+// began: who delivers anew must have made the owner node anew.
+func (h *history) judge() {
+	h.t.Helper()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for partition, names := range h.readers {
+		if made := h.made[partition]; len(names) > made {
+			h.t.Errorf("partition %d was delivered by %v in turn, its owner node was made %d times", partition, names, made)
+		}
 	}
 }
 
@@ -132,6 +162,7 @@ func (s *stage) produce(n int) {
 // golang joins with gregor's consumer.
 type golang struct {
 	s    *stage
+	name string
 	c    *client.GroupConsumer
 	stop context.CancelFunc
 	done chan struct{}
@@ -150,7 +181,7 @@ func (s *stage) golang(name string, opts ...client.ConsumerOption) {
 		s.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(s.ctx)
-	g := &golang{s: s, c: c, stop: cancel, done: make(chan struct{})}
+	g := &golang{s: s, name: name, c: c, stop: cancel, done: make(chan struct{})}
 	s.t.Cleanup(func() { g.stop(); <-g.done; c.Close(context.Background()) })
 	s.members[name] = g
 	go g.play(ctx)
@@ -164,6 +195,7 @@ func (g *golang) play(ctx context.Context) {
 		case err == nil:
 			g.mu.Lock()
 			for _, r := range records {
+				g.s.history.delivered(r.Partition, g.name)
 				g.got = append(g.got, fmt.Sprintf("%d %d", r.Partition, r.Offset))
 			}
 			g.mu.Unlock()
@@ -297,7 +329,7 @@ func (s *stage) repeated(by map[string][]string) {
 			s.t.Errorf("record %s was read by %v", r, names)
 		}
 	}
-	s.t.Logf("%d of %d records were read more than once, all of them by an old consumer too; %d owner nodes were made", n, len(by), s.history.turns)
+	s.t.Logf("%d of %d records were read more than once, all of them by an old consumer too; %d owner nodes were made", n, len(by), s.history.turns())
 }
 
 // TestOneGroup lets consumers of both kinds join and leave one group, wherever it
@@ -340,4 +372,5 @@ func oneGroup(s *stage, offsets client.ConsumerOption, storage string, dual bool
 	s.produce(50)
 	s.dealt("c c c c c c c c c c c c")
 	s.all()
+	s.history.judge()
 }

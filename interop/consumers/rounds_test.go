@@ -38,9 +38,8 @@ var acts = []act{
 // TestRounds plays with one group: the consumer of 0.8.2.2, the console consumer of
 // that release, and two of gregor's, one of which keeps names of 0.7 too. In every
 // round records flow, one thing happens, and then each partition has the owner that
-// it should have and every record was read. The znodes' history shows that no
-// partition had two owners. In rounds that are orderly no record is read twice, but
-// by the old consumer (see repeated).
+// it should have and every record was read. In rounds that are orderly no record is
+// read twice, but by the old consumer (see repeated).
 func TestRounds(t *testing.T) {
 	seed, rounds := *seedFlag, *roundsFlag
 	if seed == 0 {
@@ -65,7 +64,7 @@ func TestRounds(t *testing.T) {
 		p.leave(name)
 	}
 	t.Logf("%d rounds of seed %d: %d records, %d deliveries, %d records of orderly rounds repeated by an old consumer, %d owner nodes made",
-		rounds, seed, len(p.sent.round), p.deliveries, p.oldRepeats, p.history.turns)
+		rounds, seed, len(p.sent.round), p.deliveries, p.oldRepeats, p.history.turns())
 }
 
 // chooseAct deals all acts out before one comes again, in an order of the seed.
