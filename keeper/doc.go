@@ -11,7 +11,8 @@
 //     replies to writes are being sent, keeper-snapshot while one is written,
 //     keeper-closer (closes connections at the end), keeper-end (waits for all
 //     of these, then closes the files).
-//   - Disk: what wal and snap keep, and keeper.meta and keeper.lock.
+//   - Disk: what wal and snap keep, and keeper.meta and keeper.lock; reads the
+//     users of SASL, and what secure reads.
 //   - Locks: in this order Keeper.state (tree; writers are the loop and the
 //     start of a snapshot), conn.mu (what is to be sent), then any of
 //     Keeper.conns, Keeper.sessions, Keeper.stats, Keeper.memory and those
