@@ -54,6 +54,8 @@ type Config struct {
 	Schemes []string
 	// Security is TLS, and who clients prove to be.
 	Security Security
+	// Operate is by what a running keeper is looked at and looked after.
+	Operate Operate
 	// ReapInterval is how often containers and nodes past their time are looked
 	// for (znode.container.checkIntervalMs, 60 s), ReapPerMinute how many are
 	// removed at most (znode.container.maxPerMinute, 10,000).
@@ -118,5 +120,5 @@ func (c Config) check() error {
 	rule(c.JuteMaxBuffer >= 1<<10 && c.JuteMaxBuffer <= sane, "jute.maxbuffer", c.JuteMaxBuffer, "must be 1024 to 1073741824")
 	rule(c.RequestMemory > 0, "largeRequestMaxBytes", c.RequestMemory, "must be above 0")
 	rule(c.Member >= 1 && c.Member <= maxMember, "myid", c.Member, "must be 1 to 254")
-	return errors.Join(append(errs, c.Security.check())...)
+	return errors.Join(append(errs, c.Security.check(), c.Operate.check(&c.Security))...)
 }

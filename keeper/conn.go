@@ -83,10 +83,13 @@ const (
 	callWrite callKind = iota
 	callSync
 	callClose
-	callConnect // makes a session
-	callAttach  // moves one to another connection
-	callBorn    // of a process that begins: its member's last one is over
-	callRead    // waits in a connection's queue only
+	callConnect     // makes a session
+	callAttach      // moves one to another connection
+	callBorn        // of a process that begins: its member's last one is over
+	callRead        // waits in a connection's queue only
+	callSnapshot    // takes a snapshot; this and those behind it have no connection
+	callRestorePart // brings a part of a state
+	callRestore     // puts it in the place of what there is
 )
 
 // call is one request on its way.
@@ -104,6 +107,7 @@ type call struct {
 	process uint64
 	body    zk.Record   // callSync: the reply
 	read    readRequest // callRead
+	data    *dataCall   // those without a connection
 	start   time.Time
 	size    int         // of the frame, in bytes
 	pot     *run.Budget // where cost is taken from

@@ -24,7 +24,7 @@ var errForward = errors.New("malformed call")
 func appendForward(dst []byte, term uint64, c *call) []byte {
 	dst = binary.AppendUvarint(dst, term)
 	dst = binary.AppendUvarint(dst, c.seq)
-	dst = append(dst, byte(c.kind))
+	dst = append(dst, byte(c.wireKind()))
 	dst = binary.AppendVarint(dst, int64(c.xid))
 	dst = binary.AppendUvarint(dst, uint64(c.req.Session))
 	dst = binary.AppendVarint(dst, int64(c.timeout))

@@ -313,14 +313,14 @@ func (k *Keeper) printWatches(b *strings.Builder) {
 	fmt.Fprintf(b, "%d connections watching %d paths\nTotal watches:%d\n", n.Conns, n.Paths, n.Data)
 }
 
-// sessionOfConn names the session of a connection that has watches.
-func (k *Keeper) sessionOfConn(id watch.Conn) string {
+// watcher is the session of a connection that has watches, 0 for none.
+func (k *Keeper) watcher(id watch.Conn) int64 {
 	if c := k.conns.get(id); c != nil {
 		if s := c.session.Load(); s != nil {
-			return sessionName(s.id)
+			return s.id
 		}
 	}
-	return sessionName(0)
+	return 0
 }
 
 func (k *Keeper) printWatchesByPath(b *strings.Builder) {
@@ -333,7 +333,7 @@ func (k *Keeper) printWatchesByPath(b *strings.Builder) {
 	for _, p := range paths {
 		b.WriteString(p + "\n")
 		for _, c := range all[p] {
-			fmt.Fprintf(b, "\t%s\n", k.sessionOfConn(c))
+			fmt.Fprintf(b, "\t%s\n", sessionName(k.watcher(c)))
 		}
 	}
 	b.WriteByte('\n')
@@ -347,7 +347,7 @@ func (k *Keeper) printWatchesByConn(b *strings.Builder) {
 	}
 	slices.Sort(ids)
 	for _, id := range ids {
-		b.WriteString(k.sessionOfConn(id) + "\n")
+		b.WriteString(sessionName(k.watcher(id)) + "\n")
 		for _, p := range all[id] {
 			fmt.Fprintf(b, "\t%s\n", p)
 		}
@@ -408,8 +408,15 @@ func (k *Keeper) fileDescriptors() (open, limit int64) {
 	return open, limit
 }
 
-// printEnvironment keeps the keys of Java, some of which have no meaning here.
 func (k *Keeper) printEnvironment(b *strings.Builder) {
+	b.WriteString("Environment:\n")
+	for _, e := range k.environment() {
+		fmt.Fprintf(b, "%s=%s\n", e[0], e[1])
+	}
+}
+
+// environment keeps the keys of Java, some of which have no meaning here.
+func (k *Keeper) environment() [][2]string {
 	const none = "<NA>"
 	host := none
 	if text, err := k.env.FS.ReadFile("/proc/sys/kernel/hostname"); err == nil {
@@ -418,17 +425,17 @@ func (k *Keeper) printEnvironment(b *strings.Builder) {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	const mb = 1 << 20
-	b.WriteString("Environment:\n")
-	for _, e := range [][2]string{
+	return [][2]string{
 		{"zookeeper.version", Version}, {"host.name", host},
 		{"java.version", none}, {"java.vendor", none}, {"java.home", none}, {"java.class.path", none},
 		{"java.library.path", none}, {"java.io.tmpdir", none}, {"java.compiler", none},
-		{"os.name", strings.ToUpper(runtime.GOOS[:1]) + runtime.GOOS[1:]}, {"os.arch", runtime.GOARCH}, {"os.version", none},
+		{"os.name", osName()}, {"os.arch", runtime.GOARCH}, {"os.version", none},
 		{"user.name", none}, {"user.home", none}, {"user.dir", none},
 		{"os.memory.free", fmt.Sprintf("%dMB", (m.HeapIdle-m.HeapReleased)/mb)},
 		{"os.memory.max", fmt.Sprintf("%dMB", int64(math.MaxInt64)/mb)},
 		{"os.memory.total", fmt.Sprintf("%dMB", m.Sys/mb)},
-	} {
-		fmt.Fprintf(b, "%s=%s\n", e[0], e[1])
 	}
 }
+
+// osName is the system's name as Java writes it.
+func osName() string { return strings.ToUpper(runtime.GOOS[:1]) + runtime.GOOS[1:] }

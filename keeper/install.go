@@ -95,6 +95,7 @@ func (l *loop) forget() {
 	born := false
 	for _, c := range l.waiting.calls {
 		c.release()
+		c.lost()
 		born = born || c.kind == callBorn
 	}
 	l.waiting.calls = nil

@@ -34,6 +34,10 @@ type Keeper struct {
 	done   chan struct{} // closed when all has ended
 	err    error         // why, readable after done
 	listen []net.Listener
+	sites  []site     // over HTTP
+	gate   gate       // before them
+	audit  *auditor   // nil for none
+	backup sync.Mutex // one backup or restore at a time
 
 	// state is the tree. The loop alone changes it.
 	state struct {
@@ -61,7 +65,10 @@ type Keeper struct {
 }
 
 // diskSizes are figures for conf and dirs, in bytes.
-type diskSizes struct{ logs, snaps atomic.Int64 }
+type diskSizes struct {
+	logs, snaps atomic.Int64
+	last        atomic.Pointer[lastSnapshot] // nil for none
+}
 
 // inboxLimit bounds writes that wait for the loop. Connections that would
 // exceed it stop reading.
@@ -89,6 +96,9 @@ func Start(ctx context.Context, cfg Config, e env.Env, log *slog.Logger) (*Keepe
 		return nil, err
 	}
 	k.dir = dir
+	if err := k.openAudit(); err != nil {
+		return nil, errors.Join(fmt.Errorf("keeper: %w", err), dir.close())
+	}
 	// Ports first: a keeper that cannot listen changes nothing on disk.
 	if err := k.bind(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("keeper: %w", err), dir.close())
@@ -129,6 +139,9 @@ func (k *Keeper) bind(ctx context.Context) error {
 		}
 		k.listen = append(k.listen, p.wrap(l))
 	}
+	if err := k.bindSites(ctx); err != nil {
+		return errors.Join(err, k.unbind())
+	}
 	return nil
 }
 
@@ -137,6 +150,9 @@ func (k *Keeper) unbind() error {
 	var errs []error
 	for _, l := range k.listen {
 		errs = append(errs, l.Close())
+	}
+	for _, s := range k.sites {
+		errs = append(errs, s.ln.Close())
 	}
 	return errors.Join(errs...)
 }
@@ -177,6 +193,8 @@ func (k *Keeper) launch(ctx context.Context, loop func(context.Context) error) {
 	for _, ln := range k.listen {
 		k.group.Go("keeper-accept", func(ctx context.Context) error { return k.accept(ctx, ln) })
 	}
+	k.serveSites()
+	k.startAudit()
 	k.outer.Go("keeper-end", func(context.Context) error {
 		k.end(k.group.Wait())
 		return nil
@@ -196,6 +214,7 @@ func (k *Keeper) end(err error) {
 		k.err = fmt.Errorf("keeper: %w", err)
 		k.log.Error("keeper ended", "error", k.err)
 	}
+	k.stopAudit()
 	close(k.done)
 }
 
@@ -206,6 +225,7 @@ func (k *Keeper) closeAll(ctx context.Context) error {
 		k.quorum.events.Close()
 		_ = k.quorum.peers.Stop(context.WithoutCancel(ctx)) // nothing bounds it
 	}
+	k.closeSites()
 	for _, l := range k.listen {
 		// What Close could report is of no use any more.
 		_ = l.Close()

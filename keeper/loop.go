@@ -70,6 +70,8 @@ type loop struct {
 	// begun anew behind it.
 	installing *install
 	resetting  bool
+	restoring  bool // a restored state is proposed and not applied
+	asks       snapAsks
 
 	wheel  map[int64][]*session // by the tick at which they may expire
 	ticked int64                // elapsed ms up to which the wheel has turned
@@ -463,7 +465,7 @@ func (l *loop) toNextTick() time.Duration {
 
 // tick expires sessions and removes containers.
 func (l *loop) tick() {
-	if l.prep == nil {
+	if l.prep == nil || l.restoring {
 		return
 	}
 	l.expire()
@@ -515,6 +517,9 @@ func (l *loop) admit(c *call) bool {
 	switch {
 	case c.kind == callConnect:
 		return l.greet(c)
+	case c.kind == callSnapshot:
+		l.wantSnapshot(c.data.snapped)
+		return false
 	case !l.owns(c):
 		c.release()
 		return false // the session moved to a newer connection
@@ -536,6 +541,10 @@ func (l *loop) syncNow(c *call) {
 // of that origin, in the order in which the calls came.
 func (l *loop) take(now int64, from origin, c *call) {
 	id := c.req.Session
+	if l.restoring {
+		l.refuse(now, from, c, zk.ErrSessionExpired)
+		return
+	}
 	if l.moved(from.member, c) {
 		l.refuse(now, from, c, zk.ErrSessionMoved)
 		return
@@ -556,6 +565,8 @@ func (l *loop) take(now int64, from origin, c *call) {
 			return
 		}
 		l.add(l.prep.CloseSession(l.nextZxid(), now, id, c.xid), from)
+	case callRestorePart, callRestore:
+		l.takeRestore(now, from, c)
 	case callWrite:
 		l.add(l.prep.Prepare(l.nextZxid(), now, &c.req), from)
 	}
@@ -580,12 +591,16 @@ func (l *loop) refuse(now int64, from origin, c *call, err zk.Err) {
 func (l *loop) answer(c *call, x *tree.Txn, res *tree.Result) {
 	h := zk.ReplyHeader{Xid: c.xid, Zxid: x.Zxid, Err: res.Err}
 	var body zk.Record
+	l.k.auditWrite(c, x, res)
 	switch {
 	case c.kind == callBorn:
 		l.k.open()
 		return
 	case c.kind == callConnect, c.kind == callAttach:
 		l.welcome(c, x)
+		return
+	case c.data != nil:
+		l.answerRestore(c, x, res.Err)
 		return
 	case x.Op == tree.OpMark:
 		h.Zxid, body = l.k.state.tree.LastZxid(), c.body

@@ -100,7 +100,7 @@ func ignoreEnd(ctx context.Context, err error) error {
 
 // reign begins a leadership at an index.
 func (l *loop) reign(index uint64) {
-	l.started, l.ledSince = index, l.k.elapsed()
+	l.started, l.ledSince, l.restoring = index, l.k.elapsed(), false
 	l.heard, l.echoed, l.intakes = map[uint64]int64{}, map[uint64]int64{}, map[uint64]intake{}
 	if l.k.quorum != nil {
 		l.k.log.Info("leads", "term", l.rn.BasicStatus().GetTerm())

@@ -172,7 +172,10 @@ func (l *loop) sessionChanged(x *tree.Txn, from origin) {
 		if c := l.k.sessions.connOf(x.Session); c != nil && x.Err == zk.OK && from.member != l.k.cfg.Member {
 			c.close() // its client is with another member now
 		}
+	case tree.OpRestore:
+		l.stateRestored(x.Zxid, l.res.Err)
 	case zk.OpCloseSession:
+		l.k.auditSession(x)
 		if c := l.k.sessions.remove(x.Session); c != nil {
 			c.closeAfterReplies()
 			l.touch(c)

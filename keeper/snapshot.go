@@ -34,10 +34,11 @@ const minSnapBytes = 256 << 20
 // maybeSnapshot begins one when enough was applied since the last.
 func (l *loop) maybeSnapshot() {
 	due := l.storage.wanted || l.sinceSnap >= l.snapAt || l.snapBytes >= max(minSnapBytes, l.k.state.tree.ApproximateSize())
-	if l.snapping || !due {
+	if l.snapping || !due || l.k.state.tree.Restoring() {
 		return
 	}
 	l.snapping, l.storage.wanted = true, false
+	l.asks.now, l.asks.next = l.asks.next, nil
 	l.planSnapshot()
 	k := l.k
 	k.state.Lock()
@@ -72,6 +73,7 @@ func (k *Keeper) writeSnapshot(ctx context.Context, m snap.Meta, s *tree.Snapsho
 	}
 	k.took(k.measures.snapshot, begin)
 	k.disk.snaps.Store(size)
+	k.disk.last.Store(&lastSnapshot{m.Zxid, k.env.Clock.Now()})
 	oldest, err := snap.Purge(k.env.FS, k.dir.snaps, k.cfg.SnapRetain)
 	k.log.Info("snapshot written", "zxid", fmt.Sprintf("0x%x", m.Zxid), "nodes", s.Nodes(), "bytes", size,
 		"took", k.env.Clock.Now().Sub(begin).Round(time.Millisecond))
@@ -82,6 +84,7 @@ func (k *Keeper) writeSnapshot(ctx context.Context, m snap.Meta, s *tree.Snapsho
 // failed costs nothing but a longer log; the next one is tried in time.
 func (l *loop) snapshotDone(r snapResult) {
 	l.snapping = false
+	defer l.snapshotAsked(r)
 	if r.err != nil {
 		l.k.log.Error("snapshot failed; the log is kept", "error", r.err)
 		return

@@ -21,6 +21,7 @@ type zooFile struct {
 	port, host string
 	securityFile
 	ensembleFile
+	operateFile
 	number int // myid
 }
 
@@ -185,6 +186,9 @@ func parseZooCfg(src []byte) (f *zooFile, warnings []string, err error) {
 			known, ok = securityKey(strings.TrimPrefix(name, "zookeeper."))
 		}
 		if !ok {
+			known, ok = operateKeys[strings.TrimPrefix(name, "zookeeper.")]
+		}
+		if !ok {
 			known, ok = ensembleKey(strings.TrimPrefix(name, "zookeeper."))
 		}
 		if !ok {
@@ -204,6 +208,7 @@ func parseZooCfg(src []byte) (f *zooFile, warnings []string, err error) {
 		return nil, nil, err
 	}
 	f.Member = uint64(f.number)
+	f.finishOperate(src)
 	if err := f.withDefaults().check(); err != nil {
 		return nil, nil, err
 	}

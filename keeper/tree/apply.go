@@ -25,7 +25,13 @@ func (t *Tree) Apply(x *Txn, res *Result) {
 		t.attach(x, res)
 	case OpConfig:
 		t.configure(x, res)
-	case OpEpoch, OpMark:
+	case OpEpoch:
+		t.dropRestoring() // its leader is gone
+	case OpRestorePart:
+		t.restorePart(x, res)
+	case OpRestore:
+		t.restore(x, res)
+	case OpMark:
 	default:
 		t.applyOne(x, x, res)
 	}

@@ -30,6 +30,7 @@ type Snapshot struct {
 	end    num      // nodes from here on are younger than the snapshot
 	saved  []uint64 // a bit per node that is in out or was not there
 	nodes  int
+	left   bool // the tree is another one now, and this one ends with the snapshot
 }
 
 // BeginSnapshot starts a snapshot; there can be one at a time. It must not run
@@ -93,7 +94,12 @@ func (s *Snapshot) nextLimit(dst []byte, limit int) (chunk []byte, more bool) {
 }
 
 // End lets the tree forget the snapshot. It must not run beside reads.
-func (s *Snapshot) End() { s.t.snap, s.t.s.before = nil, nil }
+func (s *Snapshot) End() {
+	s.t.snap, s.t.s.before = nil, nil
+	if s.left {
+		s.t.s.close()
+	}
+}
 
 func (s *Snapshot) append(dst []byte, n num) []byte {
 	st := s.t.s

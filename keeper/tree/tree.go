@@ -47,6 +47,7 @@ type Tree struct {
 	// ephemerals counts nodes owned by sessions.
 	ephemerals int
 	snap       *Snapshot
+	coming     *restoring // nil for nothing
 }
 
 // Session is what members agree on about a session.
@@ -111,7 +112,10 @@ func (t *Tree) preset(path string, acl []zk.ACL) *node {
 }
 
 // Close gives the memory back; the tree is unusable then.
-func (t *Tree) Close() { t.s.close() }
+func (t *Tree) Close() {
+	t.dropRestoring()
+	t.s.close()
+}
 
 // splitPath cuts a path at its last slash: "/a/b" is "/a" and "b", "/a" is ""
 // and "a". A path without slash has no parent.

@@ -57,6 +57,11 @@ func appendBody(dst []byte, x *Txn) []byte {
 		return binary.AppendVarint(dst, x.Owner)
 	case OpConfig:
 		return binary.AppendVarint(appendBytes(dst, x.Data), x.Owner)
+	case OpRestorePart:
+		dst = binary.AppendVarint(appendBytes(dst, x.Data), x.Owner)
+		return binary.AppendVarint(dst, int64(x.Version))
+	case OpRestore:
+		return binary.AppendVarint(dst, int64(x.Version))
 	case OpAttach:
 		dst = binary.AppendVarint(dst, int64(x.Err))
 		return binary.AppendVarint(dst, int64(x.Timeout))
@@ -239,6 +244,10 @@ func (r *reader) topBody(x *Txn) {
 		x.Data, x.Owner = r.bytes(), r.varint()
 	case OpAttach:
 		x.Err, x.Timeout = zk.Err(r.int32()), r.int32()
+	case OpRestorePart:
+		x.Data, x.Owner, x.Version = r.bytes(), r.varint(), r.int32()
+	case OpRestore:
+		x.Version = r.int32()
 	case OpEpoch, OpMark:
 	default:
 		r.fail()
