@@ -307,6 +307,46 @@ func TestImportIsWholeOrNothing(t *testing.T) {
 	}
 }
 
+// TestMyidStays: it is the administrator's, and may be there before the data.
+func TestMyidStays(t *testing.T) {
+	e, disk := onMemory(t)
+	if err := disk.MkdirAll("/new", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	rewrite(t, disk, "/new/myid", []byte("3\n"))
+	cfg := keeper.Config{DataDir: "/new", ExtendedTypes: true, Member: 3}
+	if _, err := keeper.Import(e, "/zk", "", cfg); err != nil {
+		t.Fatal(err)
+	}
+	if said := checked(t, e, "/new"); !strings.Contains(said, "of member 3") {
+		t.Errorf("check says %s", said)
+	}
+	done := false
+	for fail := 1; !done; fail++ {
+		if err := errors.Join(disk.RemoveAll("/new"), disk.MkdirAll("/new", 0o755)); err != nil {
+			t.Fatal(err)
+		}
+		rewrite(t, disk, "/new/myid", []byte("3\n"))
+		calls := 0
+		disk.SetInjector(func(memfs.Op, string) error {
+			if calls++; calls == fail {
+				return errors.New("disk is gone")
+			}
+			return nil
+		})
+		_, err := keeper.Import(e, "/zk", "", cfg)
+		disk.SetInjector(nil)
+		if text, missing := disk.ReadFile("/new/myid"); missing != nil || string(text) != "3\n" {
+			t.Fatalf("call %d, %v: myid is %q, %v", fail, err, text, missing)
+		}
+		files, listErr := disk.ReadDir("/new")
+		if err != nil && len(files) != 1 || listErr != nil {
+			t.Fatalf("call %d, %v: left are %v, %v", fail, err, files, listErr)
+		}
+		done = calls < fail
+	}
+}
+
 // TestCheckFindsDamage flips bits of a keeper's files, and cuts them.
 func TestCheckFindsDamage(t *testing.T) {
 	e, disk := onMemory(t)

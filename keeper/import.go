@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -148,16 +149,22 @@ func writeDirectory(e env.Env, c Config, t *tree.Tree) (err error) {
 }
 
 // arrival makes directories under temporary names, beside those that they get when
-// they are whole.
+// they are whole. What the administrator put there is kept: myid.
 type arrival struct {
 	fs     env.FS
 	suffix string
 	dirs   []string
+	kept   map[string][]byte // myid by directory
+	moved  []string          // directories that gave up their names for a while
+	named  []string          // directories that have their names
 }
+
+// aside is added to the name of an empty directory while another takes its place.
+const aside = ".before"
 
 // newArrival takes directories that may be the same.
 func newArrival(fsys env.FS, suffix string, dirs ...string) *arrival {
-	a := &arrival{fs: fsys, suffix: suffix}
+	a := &arrival{fs: fsys, suffix: suffix, kept: map[string][]byte{}}
 	for _, dir := range dirs {
 		if dir = filepath.Clean(dir); len(a.dirs) == 0 || a.dirs[0] != dir {
 			a.dirs = append(a.dirs, dir)
@@ -172,12 +179,16 @@ func (a *arrival) temporary(dir string) string { return filepath.Clean(dir) + a.
 func (a *arrival) check() error {
 	for i, dir := range a.dirs {
 		files, err := a.fs.ReadDir(dir)
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-		case err != nil:
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("cannot read %s: %w", dir, err)
-		case len(files) > 0:
-			return fmt.Errorf("%s is not empty, it holds %q; choose a directory that does not exist", dir, files[0].Name())
+		}
+		for _, f := range files {
+			if f.Name() != myidName {
+				return fmt.Errorf("%s is not empty, it holds %q; choose a directory that does not exist", dir, f.Name())
+			}
+			if a.kept[dir], err = a.fs.ReadFile(filepath.Join(dir, myidName)); err != nil {
+				return fmt.Errorf("cannot read %s: %w", dir, err)
+			}
 		}
 		for _, other := range a.dirs[:i] {
 			if strings.HasPrefix(dir+"/", other+"/") || strings.HasPrefix(other+"/", dir+"/") {
@@ -190,16 +201,17 @@ func (a *arrival) check() error {
 
 // make fills the directories and gives them their names, the first one last.
 func (a *arrival) make(fill func() error) error {
-	if err := errors.Join(a.clear(), fill()); err != nil {
-		return errors.Join(err, a.clear())
-	}
-	for i, dir := range slices.Backward(a.dirs) {
-		if err := a.name(dir); err != nil {
-			for _, named := range a.dirs[i:] { // they were empty before, or not there
-				err = errors.Join(err, a.fs.RemoveAll(named))
-			}
-			return errors.Join(err, a.clear())
+	err := errors.Join(a.clear(), fill(), a.keep())
+	for _, dir := range slices.Backward(a.dirs) {
+		if err == nil {
+			err = a.name(dir)
 		}
+	}
+	if err != nil {
+		return errors.Join(err, a.back(), a.clear())
+	}
+	for _, dir := range a.moved {
+		_ = a.fs.RemoveAll(dir + aside) // all is done; what would be left has nothing in it, or a copy
 	}
 	return nil
 }
@@ -213,12 +225,44 @@ func (a *arrival) clear() error {
 	return errors.Join(errs...)
 }
 
+// keep writes what was in the directories into those that take their place.
+func (a *arrival) keep() error {
+	for dir, text := range a.kept {
+		f, err := a.fs.Open(filepath.Join(a.temporary(dir), myidName), os.O_RDWR|os.O_CREATE, 0o644)
+		if err != nil {
+			return err
+		}
+		_, err = f.WriteAt(text, 0)
+		if err = errors.Join(err, f.Sync(), f.Close(), a.fs.SyncDir(a.temporary(dir))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// name gives a directory its name.
 func (a *arrival) name(dir string) error {
-	if err := a.fs.Remove(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("cannot make %s: %w", dir, err)
+	err := a.fs.Rename(dir, dir+aside)
+	if err == nil {
+		a.moved = append(a.moved, dir)
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s cannot be replaced: %w; choose a directory that does not exist", dir, err)
 	}
 	if err := a.fs.Rename(a.temporary(dir), dir); err != nil {
 		return err
 	}
+	a.named = append(a.named, dir)
 	return a.fs.SyncDir(filepath.Dir(dir))
+}
+
+// back undoes all that name did.
+func (a *arrival) back() error {
+	var errs []error
+	for _, dir := range a.named {
+		errs = append(errs, a.fs.RemoveAll(dir))
+	}
+	for _, dir := range a.moved {
+		errs = append(errs, a.fs.Rename(dir+aside, dir))
+	}
+	return errors.Join(errs...)
 }

@@ -4,6 +4,7 @@ package keeper
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -20,9 +21,7 @@ func properties(more map[string]string) map[string]string {
 		"tickTime": "500", "minSessionTimeout": "1000", "maxSessionTimeout": "120000", "snapCount": "60",
 		"DigestAuthenticationProvider.superDigest": "super:xQJmxLMiHGwaqBvst5y6rkB6HQs=", // super:admin
 	}
-	for k, v := range more {
-		p[k] = v
-	}
+	maps.Copy(p, more)
 	return p
 }
 
@@ -151,28 +150,29 @@ func churn(t *testing.T, addr string, stop <-chan struct{}) (wait func()) {
 
 // churnOnce writes something. What the tree refuses is right, too: it takes a zxid.
 func churnOnce(c *client, addr string, r *rand.Rand) error {
-	path := fmt.Sprintf("/churn-%d", r.IntN(6))
+	var path strings.Builder
+	path.WriteString(fmt.Sprintf("/churn-%d", r.IntN(6)))
 	for range r.IntN(3) {
-		path += fmt.Sprintf("/%c", 'a'+rune(r.IntN(4)))
+		path.WriteString(fmt.Sprintf("/%c", 'a'+rune(r.IntN(4))))
 	}
 	var req zk.Request
 	var resp zk.Record
 	switch r.IntN(8) {
 	case 0, 1:
-		req, resp = &zk.CreateRequest{Path: path, Data: []byte(path), ACL: zk.OpenACL()}, &zk.CreateResponse{}
+		req, resp = &zk.CreateRequest{Path: path.String(), Data: []byte(path.String()), ACL: zk.OpenACL()}, &zk.CreateResponse{}
 	case 2:
-		req, resp = &zk.CreateRequest{Path: path, Data: []byte("e"), ACL: zk.ReadACL(), Flags: zk.Ephemeral}, &zk.CreateResponse{}
+		req, resp = &zk.CreateRequest{Path: path.String(), Data: []byte("e"), ACL: zk.ReadACL(), Flags: zk.Ephemeral}, &zk.CreateResponse{}
 	case 3, 4:
-		req = &zk.DeleteRequest{Path: path, Version: -1}
+		req = &zk.DeleteRequest{Path: path.String(), Version: -1}
 	case 5:
-		req, resp = &zk.SetACLRequest{Path: path, ACL: zk.OpenACL(), Version: -1}, &zk.StatResponse{}
+		req, resp = &zk.SetACLRequest{Path: path.String(), ACL: zk.OpenACL(), Version: -1}, &zk.StatResponse{}
 	case 6:
 		if r.IntN(10) == 0 { // a session that ends, with a node
 			other, err := tryConnect(c.t, addr, longSession, nil)
 			if err != nil {
 				return err
 			}
-			err = other.try(&zk.CreateRequest{Path: path + "-e", ACL: zk.OpenACL(), Flags: zk.Ephemeral}, nil)
+			err = other.try(&zk.CreateRequest{Path: path.String() + "-e", ACL: zk.OpenACL(), Flags: zk.Ephemeral}, nil)
 			if err == nil {
 				err = other.try(zk.CloseRequest{}, nil)
 			}
@@ -181,7 +181,7 @@ func churnOnce(c *client, addr string, r *rand.Rand) error {
 		}
 		fallthrough
 	default:
-		req, resp = &zk.SetDataRequest{Path: path, Data: fmt.Append(nil, r.Uint64()), Version: -1}, &zk.StatResponse{}
+		req, resp = &zk.SetDataRequest{Path: path.String(), Data: fmt.Append(nil, r.Uint64()), Version: -1}, &zk.StatResponse{}
 	}
 	return network(c.try(req, resp))
 }
