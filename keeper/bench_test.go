@@ -11,6 +11,8 @@ import (
 	"github.com/gregor-mq/gregor/internal/env"
 	"github.com/gregor-mq/gregor/internal/run"
 	"github.com/gregor-mq/gregor/keeper"
+	"github.com/gregor-mq/gregor/keeper/ensemble"
+	"github.com/gregor-mq/gregor/test/port"
 	"github.com/gregor-mq/gregor/zk"
 )
 
@@ -33,14 +35,51 @@ func BenchmarkGets(b *testing.B) {
 	}
 }
 
+// BenchmarkEnsembleSets measures writes to three members on loopback, whose logs
+// share a disk; the sessions are with all of them in turn.
+func BenchmarkEnsembleSets(b *testing.B) {
+	const members = 3
+	cfgs := make([]keeper.Config, members)
+	var servers []ensemble.Server
+	for i := range cfgs {
+		s := ensemble.Server{Number: uint64(i + 1), Host: "127.0.0.1"}
+		for _, p := range []*int{&s.QuorumPort, &s.ElectionPort} {
+			var err error
+			if *p, err = port.Free(); err != nil {
+				b.Fatal(err)
+			}
+		}
+		servers = append(servers, s)
+	}
+	var ks []*keeper.Keeper
+	for i := range cfgs {
+		cfg := config(b.TempDir())
+		cfg.TickTime = 2 * time.Second
+		cfg.Member, cfg.Servers = uint64(i+1), servers
+		ks = append(ks, start(b, cfg, env.Real()))
+	}
+	for _, k := range ks {
+		eventually(b, "clients are served", func() bool { return strings.Contains(word(b, k, "srvr"), "Mode: ") })
+	}
+	const sessions = 64
+	b.Run(fmt.Sprint(sessions), func(b *testing.B) {
+		load(b, ks, sessions, &zk.SetDataRequest{Path: "/n", Data: make([]byte, 100), Version: -1})
+	})
+}
+
 func benchmark(b *testing.B, sessions int, req zk.Request) {
-	cfg := config(b.TempDir())
-	k := start(b, cfg, env.Real())
-	first := client(b, k)
-	first.must(&zk.CreateRequest{Path: "/n", Data: make([]byte, 100), ACL: zk.OpenACL()})
+	load(b, []*keeper.Keeper{start(b, config(b.TempDir()), env.Real())}, sessions, req)
+}
+
+// load sends a request again and again, over sessions with the members in turn.
+func load(b *testing.B, ks []*keeper.Keeper, sessions int, req zk.Request) {
+	first := client(b, ks[0])
+	if h, _ := first.do(&zk.CreateRequest{Path: "/n", Data: make([]byte, 100), ACL: zk.OpenACL()}); h.Err != zk.OK && h.Err != zk.ErrNodeExists {
+		b.Fatal(h.Err)
+	}
 	all := make([]*raw, sessions)
 	for i := range all {
-		all[i] = client(b, k)
+		all[i] = client(b, ks[i%len(ks)])
 		if err := all[i].nc.SetDeadline(time.Time{}); err != nil {
 			b.Fatal(err)
 		}
