@@ -168,8 +168,12 @@ const (
 	metaForm1 = "version=%d\nid=%016x\nmember=%d\nstate=%s\n"
 )
 
+// writeMeta replaces the directory's meta data, durably.
 func (d *directory) writeMeta(fsys env.FS, c Config) error {
-	name := filepath.Join(c.DataDir, metaName)
+	return d.writeMetaTo(fsys, c, filepath.Join(c.DataDir, metaName))
+}
+
+func (d *directory) writeMetaTo(fsys env.FS, c Config, name string) error {
 	text := fmt.Sprintf(metaForm, metaVersion, d.id, c.Member, d.raft, d.ensemble, d.state)
 	f, err := fsys.Open(name+".tmp", os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o644)
 	if err != nil {
@@ -183,7 +187,7 @@ func (d *directory) writeMeta(fsys env.FS, c Config) error {
 		err = fsys.Rename(name+".tmp", name)
 	}
 	if err == nil {
-		err = fsys.SyncDir(c.DataDir)
+		err = fsys.SyncDir(filepath.Dir(name))
 	}
 	if err != nil {
 		return fmt.Errorf("cannot write %s: %w", name, err)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -131,5 +133,63 @@ func TestThreeMembersAreOne(t *testing.T) {
 		if err != nil || len(names) != 61 {
 			t.Errorf("member %d shows %d names, %v", i+1, len(names), err)
 		}
+	}
+}
+
+// TestDamageIsRepairedByOthers flips a byte of a member's log, and takes another's
+// disk away: both come back with everything, and nothing damaged is served.
+func TestDamageIsRepairedByOthers(t *testing.T) {
+	m := newMembers(t, 3)
+	for i := range 3 {
+		m.cfgs[i].SnapCount = 50
+		m.start(i)
+	}
+	c := m.dial(0)
+	open := gozk.WorldACL(gozk.PermAll)
+	for i := range 120 {
+		if _, err := c.Create(fmt.Sprintf("/n%d", i), []byte("x"), 0, open); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m.stop(1)
+	logs, err := filepath.Glob(filepath.Join(m.cfgs[1].DataDir, "log", "*.log"))
+	if err != nil || len(logs) == 0 {
+		t.Fatal(logs, err)
+	}
+	b, err := os.ReadFile(logs[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	b[len(b)/2] ^= 0x40
+	if err := os.WriteFile(logs[0], b, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	m.start(1)
+	m.shows(1, 120)
+	aside, err := filepath.Glob(filepath.Join(m.cfgs[1].DataDir, "damaged-*", "log", filepath.Base(logs[0])))
+	if err != nil || len(aside) != 1 {
+		t.Errorf("put aside: %q, %v", aside, err)
+	}
+	m.stop(2)
+	m.cfgs[2].DataDir = t.TempDir()
+	m.start(2)
+	m.shows(2, 120)
+	// Both have votes again: one of three may go.
+	m.stop(0)
+	if _, err := m.dial(1, 2).Create("/last", nil, 0, open); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// shows waits until a member alone shows so many nodes.
+func (m *members) shows(i, n int) {
+	m.t.Helper()
+	c := m.dial(i)
+	if _, err := c.Sync("/"); err != nil {
+		m.t.Fatal(err)
+	}
+	names, _, err := c.Children("/")
+	if err != nil || len(names) != n+1 {
+		m.t.Fatalf("member %d shows %d nodes, %v", i+1, len(names), err)
 	}
 }

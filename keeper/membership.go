@@ -287,6 +287,9 @@ func (l *loop) onBeat() error {
 		l.members.tries = 0
 	}
 	l.lapse()
+	if l.storage.wanted {
+		l.maybeSnapshot() // for a member that is far behind
+	}
 	switch {
 	case l.prep != nil:
 		l.reconcile()

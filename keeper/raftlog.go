@@ -3,6 +3,7 @@ package keeper
 import (
 	"fmt"
 	"log/slog"
+	"reflect"
 	"slices"
 
 	"go.etcd.io/raft/v3"
@@ -50,9 +51,10 @@ func confState(m snap.Members) *pb.ConfState {
 }
 
 func membersOf(c *pb.ConfState) snap.Members {
+	list := func(ids []uint64) []uint64 { return append([]uint64(nil), ids...) } // nil for none
 	return snap.Members{
-		Voters: c.GetVoters(), Learners: c.GetLearners(), Outgoing: c.GetVotersOutgoing(), LearnersNext: c.GetLearnersNext(),
-		AutoLeave: c.GetAutoLeave(),
+		Voters: list(c.GetVoters()), Learners: list(c.GetLearners()),
+		Outgoing: list(c.GetVotersOutgoing()), LearnersNext: list(c.GetLearnersNext()), AutoLeave: c.GetAutoLeave(),
 	}
 }
 
@@ -97,9 +99,10 @@ func (l *raftLog) LastIndex() (uint64, error) { return l.lastIndex(), nil }
 func (l *raftLog) FirstIndex() (uint64, error) { return l.offset + 1, nil }
 
 // Snapshot implements raft.Storage. One from which the entries do not lead on is of
-// no use: the loop then makes another.
+// no use, nor is one of other members, among whom the receiver does not find
+// itself: the loop then makes another.
 func (l *raftLog) Snapshot() (*pb.Snapshot, error) {
-	if l.snap.Index < l.offset || l.snap.Index == 0 {
+	if l.snap.Index < l.offset || l.snap.Index == 0 || !reflect.DeepEqual(l.snap.Members, l.members) {
 		l.wanted = true
 		return nil, raft.ErrSnapshotTemporarilyUnavailable
 	}

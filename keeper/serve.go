@@ -82,7 +82,7 @@ func (k *Keeper) runMember(ctx context.Context) error {
 			return ignoreEnd(ctx, err)
 		}
 	}
-	l, w, err := k.recover()
+	l, w, err := k.recoverOrRejoin()
 	if err != nil {
 		return err
 	}
