@@ -55,13 +55,14 @@ func (a *ACL) Encode(e *Encoder) {
 // Decode implements Record.
 func (a *ACL) Decode(d *Decoder) {
 	a.Perms = d.Int()
-	a.Scheme = common(d.Buffer())
-	a.ID = common(d.Buffer())
+	a.Scheme = d.common()
+	a.ID = d.common()
 }
 
-// common returns b as a string, without allocating for the texts that nearly
-// every ACL consists of.
-func common(b []byte) string {
+// common reads a string, without allocating for the texts that nearly every ACL
+// consists of.
+func (d *Decoder) common() string {
+	b := d.Buffer()
 	switch string(b) {
 	case SchemeWorld:
 		return SchemeWorld
@@ -72,7 +73,7 @@ func common(b []byte) string {
 	case SchemeSASL:
 		return SchemeSASL
 	}
-	return string(b)
+	return d.text(b)
 }
 
 // ACLs appends a vector of ACL entries; nil is written as empty.

@@ -11,7 +11,18 @@ type Decoder struct {
 	src []byte
 	off int
 	err error
+	// server reads strings as ZooKeeper does, for an answer that is the same.
+	server bool
 }
+
+// Null is what DecodeRequest returns for a null string where a request holds one
+// that should be there. No other string that it returns is the same: this is no
+// UTF-8.
+const Null = "\xff"
+
+// ErrNull marks requests that ZooKeeper fails to decode because of a null where
+// it expects a vector.
+var ErrNull = fmt.Errorf("null is not a vector: %w", ErrMarshalling)
 
 // NewDecoder returns a decoder over src, which it neither changes nor copies.
 func NewDecoder(src []byte) *Decoder { return &Decoder{src: src} }
@@ -89,8 +100,19 @@ func (d *Decoder) Buffer() []byte {
 }
 
 // String reads a string, null as empty. The bytes are copied and not checked
-// for UTF-8; ValidatePath refuses what is not.
-func (d *Decoder) String() string { return string(d.Buffer()) }
+// for UTF-8, except by DecodeRequest.
+func (d *Decoder) String() string { return d.text(d.Buffer()) }
+
+func (d *Decoder) text(b []byte) string {
+	switch {
+	case !d.server:
+	case b == nil && d.err == nil:
+		return Null
+	default:
+		return javaText(b)
+	}
+	return string(b)
+}
 
 // NullableString reads a string, nil for null.
 func (d *Decoder) NullableString() *string {
@@ -102,16 +124,16 @@ func (d *Decoder) NullableString() *string {
 }
 
 // Vector reads the count of a vector whose elements take at least minSize
-// bytes each, and refuses a count that the bytes left cannot hold. ok is false
-// for a null vector and after an error.
+// bytes each, and refuses a count that the bytes left cannot hold. A count below
+// that of null is none, as in Java. ok is false for a null vector and after an
+// error.
 func (d *Decoder) Vector(minSize int) (count int, ok bool) {
 	n := d.Int()
 	switch {
 	case d.err != nil || n == nullLength:
 		return 0, false
 	case n < 0:
-		d.fail("vector count %d is negative", n)
-		return 0, false
+		return 0, true
 	case int64(n)*int64(minSize) > int64(d.Len()):
 		d.fail("vector of %d elements needs %d bytes, %d are left", n, int64(n)*int64(minSize), d.Len())
 		return 0, false

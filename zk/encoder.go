@@ -34,8 +34,12 @@ func (e *Encoder) Int(v int32) { e.buf = binary.BigEndian.AppendUint32(e.buf, ui
 // Long appends a big-endian int64.
 func (e *Encoder) Long(v int64) { e.buf = binary.BigEndian.AppendUint64(e.buf, uint64(v)) }
 
-// String appends an int32 length and the bytes.
+// String appends an int32 length and the bytes; Null is null.
 func (e *Encoder) String(s string) {
+	if s == Null {
+		e.Int(nullLength)
+		return
+	}
 	e.Int(int32(len(s)))
 	e.buf = append(e.buf, s...)
 }

@@ -99,18 +99,19 @@ func AppendEvent(dst []byte, zxid int64, ev Event) []byte {
 	return AppendFrame(dst, &ReplyHeader{Xid: XidNotification, Zxid: zxid}, &ev)
 }
 
-// DecodeRequest reads the header and body of one frame of a client. The header
-// is valid even when err is not nil, unless the frame is shorter than one: an
-// unknown operation wraps ErrUnimplemented, an unreadable body ErrMarshalling.
-// Bytes after the body are ignored, as ZooKeeper does. []byte fields alias
-// frame.
+// DecodeRequest reads the header and body of one frame of a client, as a server
+// written in Java does: null strings are Null, and bytes that are no UTF-8 are
+// replaced. The header is valid even when err is not nil, unless the frame is
+// shorter than one: an unknown operation wraps ErrUnimplemented, an unreadable
+// body ErrMarshalling. Bytes after the body are ignored, as ZooKeeper does.
+// []byte fields alias frame.
 func DecodeRequest(frame []byte) (h RequestHeader, r Request, err error) {
-	d := Decoder{src: frame}
+	d := Decoder{src: frame, server: true}
 	h.Decode(&d)
 	if d.err != nil {
 		return h, nil, fmt.Errorf("request header: %w", d.err)
 	}
-	if r = NewRequest(h.Op); r == nil {
+	if r = NewRequest(h.Op); r == nil || h.Op == OpCheck { // only inside multi
 		return h, nil, fmt.Errorf("operation %v: %w", h.Op, ErrUnimplemented)
 	}
 	if r.Decode(&d); d.err != nil {

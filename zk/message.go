@@ -31,7 +31,7 @@ func Unmarshal(src []byte, r Record) error {
 }
 
 // NewRequest returns an empty request body for op, nil for operations that no
-// client may send (among them OpCreateSession and OpDeleteContainer).
+// client may send (among them OpCreateSession).
 func NewRequest(op Op) Request {
 	switch op {
 	case OpCreate, OpCreate2, OpCreateContainer, OpCreateTTL:
@@ -71,6 +71,8 @@ func NewRequest(op Op) Request {
 // newRareRequest is NewRequest for what ordinary clients seldom send.
 func newRareRequest(op Op) Request {
 	switch op {
+	case OpDeleteContainer:
+		return &DeleteContainerRequest{}
 	case OpReconfig:
 		return &ReconfigRequest{}
 	case OpCheckWatches:

@@ -2,6 +2,7 @@ package zk
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 )
 
@@ -46,14 +47,6 @@ var (
 	readsInMulti  = []Op{OpGetData, OpGetChildren}
 )
 
-// allowed returns the operations the request may consist of.
-func (r *MultiRequest) allowed() []Op {
-	if r.Kind == OpMultiRead {
-		return readsInMulti
-	}
-	return writesInMulti
-}
-
 // Encode implements Record.
 func (r *MultiRequest) Encode(e *Encoder) {
 	for _, op := range r.Ops {
@@ -64,28 +57,70 @@ func (r *MultiRequest) Encode(e *Encoder) {
 	endOfMulti.encode(e)
 }
 
-// Decode implements Record; Kind must be set. As in ZooKeeper a create with
-// flags that mean nothing makes the whole request unreadable.
+// Decode implements Record; Kind must be set. The operations come back as
+// ZooKeeper takes them: what a create makes follows from its flags, and reads set
+// no watches. It refuses flags that mean nothing, and reads beside writes, but not
+// reads alone in an OpMulti or writes alone in an OpMultiRead.
 func (r *MultiRequest) Decode(d *Decoder) {
 	r.Ops = nil
+	var allowed []Op
 	for {
 		var h multiHeader
 		if h.decode(d); d.err != nil || h.done {
 			return
 		}
-		if !slices.Contains(r.allowed(), h.op) {
-			d.fail("operation %v is not allowed in a %v", h.op, r.Op())
+		kind := writesInMulti
+		if slices.Contains(readsInMulti, h.op) {
+			kind = readsInMulti
+		}
+		if !slices.Contains(kind, h.op) {
+			d.fail("operation %v is not allowed in a multi", h.op)
 			return
 		}
 		op := NewRequest(h.op)
 		op.Decode(d)
-		if c, ok := op.(*CreateRequest); ok && !c.Flags.Valid() {
-			d.fail("create flags %d are not in 0..6", c.Flags)
+		inMulti(d, op)
+		if allowed == nil {
+			allowed = kind
+		}
+		if !slices.Contains(allowed, h.op) {
+			d.fail("operation %v is not allowed beside %v", h.op, r.Ops[0].Op())
 		}
 		if d.err != nil {
 			return
 		}
 		r.Ops = append(r.Ops, op)
+	}
+}
+
+// inMulti makes of an operation what ZooKeeper makes of it in a multi.
+func inMulti(d *Decoder, op Request) {
+	switch b := op.(type) {
+	case *GetDataRequest:
+		b.Watch = false
+	case *GetChildrenRequest:
+		b.Watch = false
+	case *CreateRequest:
+		b.inMulti(d)
+	}
+}
+
+func (r *CreateRequest) inMulti(d *Decoder) {
+	switch {
+	case d.err != nil:
+		return
+	case r.Kind == OpCreateTTL && !r.Flags.TTL():
+		r.Kind, r.TTL = OpCreate, 0 // flags that mean nothing are found later
+	case r.Kind == OpCreateTTL:
+	case !r.Flags.Valid():
+		d.fail("create flags %d are not in 0..6", r.Flags)
+	case r.ACL == nil:
+		d.err = fmt.Errorf("at byte %d: ACL of %v: %w", d.off, r.Kind, ErrNull)
+	case r.Flags.TTL():
+		d.fail("create flags %d need a time to live", r.Flags)
+	}
+	if r.Flags == Container {
+		r.Kind = OpCreateContainer
 	}
 }
 

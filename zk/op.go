@@ -26,7 +26,7 @@ const (
 	OpCheckWatches         Op = 17
 	OpRemoveWatches        Op = 18
 	OpCreateContainer      Op = 19
-	OpDeleteContainer      Op = 20 // internal: the reaper of empty containers
+	OpDeleteContainer      Op = 20 // the reaper's of empty containers
 	OpCreateTTL            Op = 21
 	OpMultiRead            Op = 22
 	OpAuth                 Op = 100

@@ -55,6 +55,18 @@ func (r *DeleteRequest) Encode(e *Encoder) { e.pathInt(r.Path, r.Version) }
 // Decode implements Record.
 func (r *DeleteRequest) Decode(d *Decoder) { r.Path, r.Version = d.pathInt() }
 
+// DeleteContainerRequest deletes a node without children that no session owns.
+type DeleteContainerRequest struct{ Path string }
+
+// Op implements Request.
+func (*DeleteContainerRequest) Op() Op { return OpDeleteContainer }
+
+// Encode implements Record.
+func (r *DeleteContainerRequest) Encode(e *Encoder) { e.String(r.Path) }
+
+// Decode implements Record.
+func (r *DeleteContainerRequest) Decode(d *Decoder) { r.Path = d.String() }
+
 // CheckRequest fails its multi unless the node has the version; -1 matches any.
 type CheckRequest struct {
 	Path    string

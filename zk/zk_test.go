@@ -30,7 +30,7 @@ func everyRequest() []Request {
 		&DeleteRequest{"/a", -1}, &ExistsRequest{"/a", true}, &GetDataRequest{"/a", false},
 		&SetDataRequest{"/a", []byte{}, 4}, &GetACLRequest{"/a"}, &SetACLRequest{"/a", someACL, 1},
 		&GetChildrenRequest{"/a", true}, &GetChildren2Request{"/a", false}, &SyncRequest{"/"},
-		PingRequest{}, CloseRequest{}, WhoAmIRequest{}, &CheckRequest{"/a", 2},
+		PingRequest{}, CloseRequest{}, WhoAmIRequest{}, &DeleteContainerRequest{"/a"}, &CheckRequest{"/a", 2},
 		&MultiRequest{Kind: OpMulti, Ops: []Request{create(OpCreate, Persistent), ttl, &DeleteRequest{"/b", 1}, &SetDataRequest{"/c", nil, 0}, &CheckRequest{"/d", 5}}},
 		&MultiRequest{Kind: OpMultiRead, Ops: []Request{&GetDataRequest{Path: "/a"}, &GetChildrenRequest{Path: "/b"}}},
 		&ReconfigRequest{Joining: new("server.2=h:1:2"), NewMembers: new(""), ConfigID: -1},
@@ -70,13 +70,20 @@ func TestEveryOperationHasARequestAndRoundTrips(t *testing.T) {
 		op := want.Op()
 		seen[op] = true
 		frame := AppendRequest(nil, 7, want)
+		if op == OpCheck { // has no header of its own
+			got := &CheckRequest{}
+			if err := Unmarshal(frame[LengthSize+8:], got); err != nil || !reflect.DeepEqual(got, want) {
+				t.Errorf("check: got %+v, %v; want %+v", got, err, want)
+			}
+			continue
+		}
 		h, got, err := DecodeRequest(frame[LengthSize:])
 		if err != nil || h != (RequestHeader{7, op}) || !reflect.DeepEqual(got, want) {
 			t.Errorf("%v: got %+v %+v, %v; want %+v", op, h, got, err, want)
 		}
 	}
 	for op := range opNames {
-		internal := op == OpNotification || op == OpDeleteContainer || op == OpCreateSession || op == OpError
+		internal := op == OpNotification || op == OpCreateSession || op == OpError
 		if got := NewRequest(op) != nil; got == internal || got != seen[op] {
 			t.Errorf("%v: request known %v, tested %v, internal %v", op, got, seen[op], internal)
 		}
@@ -214,8 +221,7 @@ func TestDecodeRequestRefuses(t *testing.T) {
 		{"negative length", frame(1, OpSync, "fffffffe"), ErrMarshalling},
 		{"vector that claims too much", frame(1, OpSetWatches, "0000000000000000 10000000 00000000"), ErrMarshalling},
 		{"negative vector", frame(1, OpSetWatches, "0000000000000000 80000000"), ErrMarshalling},
-		{"read inside multi", frame(1, OpMulti, "00000004 00 ffffffff 00000002 2f61 00 ffffffff 01 ffffffff"), ErrMarshalling},
-		{"write inside multiRead", frame(1, OpMultiRead, "00000002 00 ffffffff 00000002 2f61 00000000 ffffffff 01 ffffffff"), ErrMarshalling},
+		{"check alone", frame(1, OpCheck, "00000002 2f61 00000000"), ErrUnimplemented},
 		{"multi inside multi", frame(1, OpMulti, "0000000e 00 ffffffff ffffffff 01 ffffffff"), ErrMarshalling},
 		{"bad create flags in multi", frame(1, OpMulti, "00000001 00 ffffffff 00000002 2f61 ffffffff 00000000 00000007 ffffffff 01 ffffffff"), ErrMarshalling},
 		{"multi without end", frame(1, OpMulti, ""), ErrMarshalling},
