@@ -56,6 +56,9 @@ type Config struct {
 	Security Security
 	// Operate is by what a running keeper is looked at and looked after.
 	Operate Operate
+	// Emulate is the release of ZooKeeper to answer as, 3.9 or 3.8
+	// (gregor.keeper.emulate, 3.9).
+	Emulate string
 	// ReapInterval is how often containers and nodes past their time are looked
 	// for (znode.container.checkIntervalMs, 60 s), ReapPerMinute how many are
 	// removed at most (znode.container.maxPerMinute, 10,000).
@@ -109,6 +112,7 @@ func (c Config) check() error {
 			errs = append(errs, fmt.Errorf("%s=%v: %s", name, value, rule))
 		}
 	}
+	errs = append(errs, checkEmulate(c.Emulate))
 	const sane = 1 << 30 // of a frame, in bytes: its length is 31 bits
 	rule(c.DataDir != "", "dataDir", `""`, "must be set")
 	rule(c.TickTime >= time.Millisecond, "tickTime", c.TickTime, "must be at least 1 ms")

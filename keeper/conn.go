@@ -479,6 +479,11 @@ func (c *conn) deadlineLocked() {
 // until that is done.
 func (c *conn) linger() {
 	c.closeAfterReplies()
+	c.outlast()
+}
+
+// outlast reads on without looking until the connection is closed.
+func (c *conn) outlast() {
 	c.wake()
 	for {
 		if _, err := c.nc.Read(c.in); err != nil {

@@ -21,6 +21,7 @@ import (
 // Keeper is a running server.
 type Keeper struct {
 	cfg     Config
+	quirks  quirks
 	env     env.Env
 	log     *slog.Logger
 	started time.Time
@@ -84,7 +85,7 @@ func Start(ctx context.Context, cfg Config, e env.Env, log *slog.Logger) (*Keepe
 	k := &Keeper{
 		cfg: cfg, env: e, log: log, started: e.Clock.Now(),
 		inbox: run.NewInbox[*call](inboxLimit), memory: newRequestMemory(cfg.RequestMemory), ready: make(chan struct{}), done: make(chan struct{}),
-		watches: watch.New(), words: map[string]bool{}, measures: newMeasures(),
+		quirks: emulated[cfg.Emulate], watches: emulated[cfg.Emulate].watches(), words: map[string]bool{}, measures: newMeasures(),
 	}
 	k.traceMask.Store(traceMask)
 	k.sessions.m, k.conns.m, k.conns.perAddr = map[int64]*session{}, map[watch.Conn]*conn{}, map[string]int{}

@@ -397,7 +397,7 @@ func (l *loop) fire(zxid int64) {
 			if c == nil || !tree.Allowed(ev.ACL, zk.PermRead, c.identities()) {
 				continue
 			}
-			c.event(zxid, zk.Event{Type: ev.Type, State: zk.StateSyncConnected, Path: ev.Path})
+			c.event(l.k.quirks.eventZxid(zxid), zk.Event{Type: ev.Type, State: zk.StateSyncConnected, Path: ev.Path})
 			l.touch(c)
 		}
 	}

@@ -250,11 +250,6 @@ func TestRareRequests(t *testing.T) {
 	}
 	r.fails(&zk.GetAllChildrenNumberRequest{Path: "/none"}, zk.ErrNoNode)
 	r.fails(&zk.ReconfigRequest{ConfigID: -1}, zk.ErrReconfigDisabled)
-	if h := r.reply(r.post(&zk.CheckRequest{Path: "/a", Version: 0}), &zk.StatResponse{}); h.Err != zk.OK {
-		t.Errorf("check: %v", h.Err)
-	}
-	r.fails(&zk.CheckRequest{Path: "/a", Version: 4}, zk.ErrBadVersion)
-	r.fails(&zk.CheckRequest{Path: "//", Version: 4}, zk.ErrBadArguments)
 	r.fails(&zk.ExistsRequest{Path: "/a\x00"}, zk.ErrBadArguments)
 	multi := r.must(&zk.MultiRequest{Kind: zk.OpMultiRead, Ops: []zk.Request{
 		&zk.GetDataRequest{Path: "/a"}, &zk.GetDataRequest{Path: "/none"}, &zk.GetChildrenRequest{Path: "/a"},
@@ -295,9 +290,13 @@ func TestMalformedRequests(t *testing.T) {
 		b = binary.BigEndian.AppendUint32(b, 5)
 		return append(binary.BigEndian.AppendUint32(b, uint32(op)), body...)
 	}
-	r.send(packet(999))
-	if h := r.reply(5, nil); h.Err != zk.ErrUnimplemented || h.Zxid != -1 {
-		t.Errorf("unknown operation: %+v", h)
+	for _, op := range []zk.Op{999, zk.OpCheck} { // the second belongs into a multi
+		r.send(packet(int32(op)))
+		if h := r.reply(5, nil); h.Err != zk.ErrUnimplemented || h.Zxid != -1 {
+			t.Errorf("%v: %+v", op, h)
+		}
+		r.closed()
+		r = r.again(k)
 	}
 	for _, op := range []zk.Op{zk.OpCreate, zk.OpGetData, zk.OpMulti, zk.OpSetWatches} {
 		r.send(packet(int32(op), 0xff, 1))

@@ -33,8 +33,6 @@ func (c *conn) read(t *tree.Tree, body zk.Request) (zk.Record, zk.Err) {
 		return nil, zk.OK
 	case *zk.MultiRequest:
 		return c.multiRead(t, b)
-	case *zk.CheckRequest:
-		return c.check(t, b)
 	}
 	return c.readRare(t, body)
 }
@@ -44,26 +42,18 @@ func (c *conn) readRare(t *tree.Tree, body zk.Request) (zk.Record, zk.Err) {
 	w := c.k.watches
 	switch b := body.(type) {
 	case *zk.SetWatchesRequest:
-		c.setWatches(t, b)
-		return nil, zk.OK
+		return nil, c.setWatches(t, b)
 	case *zk.SetWatches2Request:
-		c.setWatches(t, &b.SetWatchesRequest)
-		for _, p := range b.Persistent {
-			w.AddPersistent(c.id, p)
-		}
-		for _, p := range b.Recursive {
-			w.AddRecursive(c.id, p)
-		}
-		return nil, zk.OK
+		return nil, c.setWatches2(t, b)
 	case *zk.AddWatchRequest:
 		return c.addWatch(b)
 	case *zk.CheckWatchesRequest:
-		if err := validWatcher(b.Type); err != zk.OK || w.Has(c.id, b.Path, b.Type) {
+		if err := c.k.quirks.knows(b.Type); err != zk.OK || w.Has(c.id, b.Path, b.Type) {
 			return nil, err
 		}
 		return nil, zk.ErrNoWatcher
 	case *zk.RemoveWatchesRequest:
-		if err := validWatcher(b.Type); err != zk.OK || w.Remove(c.id, b.Path, b.Type) {
+		if err := c.k.quirks.knows(b.Type); err != zk.OK || w.Remove(c.id, b.Path, b.Type) {
 			return nil, err
 		}
 		return nil, zk.ErrNoWatcher
@@ -74,7 +64,11 @@ func (c *conn) readRare(t *tree.Tree, body zk.Request) (zk.Record, zk.Err) {
 		if err != zk.OK {
 			return nil, err
 		}
-		return &zk.GetAllChildrenNumberResponse{Total: int32(nd.Descendants())}, zk.OK
+		total := nd.Descendants()
+		if b.Path == "" { // ZooKeeper counts paths that go on with a slash: "/" does
+			total++
+		}
+		return &zk.GetAllChildrenNumberResponse{Total: int32(total)}, zk.OK
 	case zk.WhoAmIRequest:
 		r := &zk.WhoAmIResponse{}
 		for _, id := range c.identities() {
@@ -86,19 +80,12 @@ func (c *conn) readRare(t *tree.Tree, body zk.Request) (zk.Record, zk.Err) {
 	return nil, zk.ErrUnimplemented
 }
 
-// validWatcher answers a type that means nothing as ZooKeeper does, which
-// cannot make an enum of it.
-func validWatcher(t zk.WatcherType) zk.Err {
-	if t < zk.WatcherChildren || t > zk.WatcherPersistentRecursive {
-		return zk.ErrMarshalling
-	}
-	return zk.OK
-}
-
 // find returns a node that the connection may read.
 func (c *conn) find(t *tree.Tree, path string) (tree.Node, zk.Err) {
 	nd, ok := t.Find(path)
 	switch {
+	case path == zk.Null:
+		return nd, zk.ErrMarshalling
 	case !ok:
 		return nd, zk.ErrNoNode
 	case !tree.Allowed(nd.ACL(), zk.PermRead, c.identities()):
@@ -124,7 +111,7 @@ func (c *conn) exists(t *tree.Tree, b *zk.ExistsRequest) (zk.Record, zk.Err) {
 		return nil, zk.ErrBadArguments
 	}
 	nd, err := c.find(t, b.Path)
-	if b.Watch && err != zk.ErrNoAuth {
+	if b.Watch && (err == zk.OK || err == zk.ErrNoNode) {
 		c.k.watches.AddData(c.id, b.Path)
 	}
 	if err != zk.OK {
@@ -145,6 +132,9 @@ func (c *conn) children(t *tree.Tree, path string, watch bool) (tree.Node, zk.Er
 // latter.
 func (c *conn) getACL(t *tree.Tree, b *zk.GetACLRequest) (zk.Record, zk.Err) {
 	nd, ok := t.Find(b.Path)
+	if b.Path == zk.Null {
+		return nil, zk.ErrMarshalling
+	}
 	if !ok {
 		return nil, zk.ErrNoNode
 	}
@@ -165,7 +155,13 @@ func (c *conn) multiRead(t *tree.Tree, b *zk.MultiRequest) (zk.Record, zk.Err) {
 	r := &zk.MultiResponse{}
 	size := 0
 	for _, op := range b.Ops {
+		if op.Op() != zk.OpGetData && op.Op() != zk.OpGetChildren {
+			return r, zk.ErrMarshalling
+		}
 		body, err := c.read(t, op)
+		if err == zk.ErrMarshalling {
+			return r, err // with what was read so far
+		}
 		res := zk.OpResult{Op: op.Op()}
 		switch got := body.(type) {
 		case *zk.GetDataResponse:
@@ -186,23 +182,6 @@ func (c *conn) multiRead(t *tree.Tree, b *zk.MultiRequest) (zk.Record, zk.Err) {
 	return r, zk.OK
 }
 
-// check outside a multi is answered but never logged: ZooKeeper itself cannot
-// start again with such a record.
-func (c *conn) check(t *tree.Tree, b *zk.CheckRequest) (zk.Record, zk.Err) {
-	if zk.ValidatePath(b.Path) != nil {
-		return nil, zk.ErrBadArguments
-	}
-	nd, err := c.find(t, b.Path)
-	if err != zk.OK {
-		return nil, err
-	}
-	st := nd.Stat()
-	if b.Version != -1 && b.Version != st.Version {
-		return nil, zk.ErrBadVersion
-	}
-	return &zk.StatResponse{Stat: st}, zk.OK
-}
-
 func (c *conn) addWatch(b *zk.AddWatchRequest) (zk.Record, zk.Err) {
 	switch b.Mode {
 	case zk.WatchPersistent:
@@ -216,37 +195,74 @@ func (c *conn) addWatch(b *zk.AddWatchRequest) (zk.Record, zk.Err) {
 }
 
 // setWatches arms a reconnected client's watches, or fires them when what they
-// wait for happened meanwhile. These events carry no zxid.
-func (c *conn) setWatches(t *tree.Tree, b *zk.SetWatchesRequest) {
+// wait for happened meanwhile. These events carry no zxid. Over a null ZooKeeper
+// stumbles where it comes to it.
+func (c *conn) setWatches(t *tree.Tree, b *zk.SetWatchesRequest) zk.Err {
 	const noZxid = -1
 	tell := func(typ zk.EventType, path string) {
 		c.eventLocked(noZxid, zk.Event{Type: typ, State: zk.StateSyncConnected, Path: path})
 	}
-	for _, path := range b.Data {
-		switch nd, ok := t.Find(path); {
+	w := c.k.watches
+	if err := eachPath(t, b.Data, func(path string, nd tree.Node, ok bool) {
+		switch {
 		case !ok:
 			tell(zk.EventDeleted, path)
 		case nd.Stat().Mzxid > b.RelativeZxid:
 			tell(zk.EventDataChanged, path)
 		default:
-			c.k.watches.AddData(c.id, path)
+			w.AddData(c.id, path)
 		}
+	}); err != zk.OK {
+		return err
 	}
-	for _, path := range b.Exist {
-		if _, ok := t.Find(path); ok {
+	if err := eachPath(t, b.Exist, func(path string, _ tree.Node, ok bool) {
+		if ok {
 			tell(zk.EventCreated, path)
 		} else {
-			c.k.watches.AddData(c.id, path)
+			w.AddData(c.id, path)
 		}
+	}); err != zk.OK {
+		return err
 	}
-	for _, path := range b.Child {
-		switch nd, ok := t.Find(path); {
+	return eachPath(t, b.Child, func(path string, nd tree.Node, ok bool) {
+		switch {
 		case !ok:
 			tell(zk.EventDeleted, path)
 		case nd.Stat().Pzxid > b.RelativeZxid:
 			tell(zk.EventChildrenChanged, path)
 		default:
-			c.k.watches.AddChild(c.id, path)
+			w.AddChild(c.id, path)
 		}
+	})
+}
+
+// eachPath looks up the nodes at paths, up to a null.
+func eachPath(t *tree.Tree, paths []string, see func(path string, nd tree.Node, ok bool)) zk.Err {
+	if paths == nil {
+		return zk.ErrMarshalling
 	}
+	for _, path := range paths {
+		if path == zk.Null {
+			return zk.ErrMarshalling
+		}
+		nd, ok := t.Find(path)
+		see(path, nd, ok)
+	}
+	return zk.OK
+}
+
+func (c *conn) setWatches2(t *tree.Tree, b *zk.SetWatches2Request) zk.Err {
+	if err := c.setWatches(t, &b.SetWatchesRequest); err != zk.OK {
+		return err
+	}
+	for _, p := range b.Persistent {
+		c.k.watches.AddPersistent(c.id, p)
+	}
+	if b.Persistent == nil || b.Recursive == nil {
+		return zk.ErrMarshalling
+	}
+	for _, p := range b.Recursive {
+		c.k.watches.AddRecursive(c.id, p)
+	}
+	return zk.OK
 }

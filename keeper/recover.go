@@ -121,10 +121,10 @@ func (k *Keeper) loadSnapshot() (*tree.Tree, snap.Meta, error) {
 }
 
 func (k *Keeper) treeOptions() tree.Options {
-	return tree.Options{
+	return k.quirks.tree(tree.Options{
 		ExtendedTypes: k.cfg.ExtendedTypes, EnforceQuota: k.cfg.EnforceQuota,
 		Schemes: k.cfg.Schemes, NoDigest: k.cfg.Security.NoDigest, Seed: k.env.Rand.Uint64(), Memory: offheap.Memory{},
-	}
+	})
 }
 
 // newLoop builds raft over what was found on disk.

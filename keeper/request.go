@@ -56,24 +56,27 @@ func (c *conn) handle(frame []byte) error {
 		if h.Op == zk.OpAuth || h.Op == zk.OpSASL {
 			return err
 		}
-		cl.kind, cl.read.fail = callRead, zk.ErrMarshalling
-		if errors.Is(err, zk.ErrUnimplemented) {
-			cl.read.fail = zk.ErrUnimplemented
-		}
 		c.k.log.Warn("request cannot be understood", "remote", c.addr, "session", sessionName(s.id), "error", err)
-		return c.submit(cl)
+		if body = c.k.quirks.unreadable(h.Op, !errors.Is(err, zk.ErrNull)); body == nil {
+			return c.fail(cl, err)
+		}
 	}
 	switch b := body.(type) {
 	case *zk.AuthRequest:
 		return c.authenticate(cl, b)
 	case *zk.SASLRequest:
+		if b.Token == nil {
+			return errors.New("SASL token is null")
+		}
 		return c.login(h.Xid, b.Token)
 	case zk.CloseRequest:
 		cl.kind = callClose
 	case *zk.SyncRequest:
 		cl.kind, cl.body = callSync, &zk.SyncResponse{Path: b.Path}
-	case *zk.CreateRequest, *zk.DeleteRequest, *zk.SetDataRequest, *zk.SetACLRequest, *zk.ReconfigRequest:
+	case *zk.CreateRequest, *zk.DeleteRequest, *zk.DeleteContainerRequest, *zk.SetDataRequest, *zk.SetACLRequest, *zk.ReconfigRequest:
 		ownData(body)
+	case zk.PingRequest:
+		cl.kind, cl.xid = callRead, zk.XidPing // whatever the client called it
 	case *zk.MultiRequest:
 		if h.Op == zk.OpMultiRead {
 			cl.kind = callRead
@@ -90,6 +93,21 @@ func (c *conn) handle(frame []byte) error {
 		cl.req = tree.Request{Session: s.id, Cxid: h.Xid, IDs: c.identities(), Body: body}
 	}
 	return c.submit(cl)
+}
+
+// fail answers what cannot be read. Who sends operations that are none is sent
+// away, too.
+func (c *conn) fail(cl *call, err error) error {
+	cl.kind, cl.read.fail = callRead, zk.ErrMarshalling
+	if !errors.Is(err, zk.ErrUnimplemented) {
+		return c.submit(cl)
+	}
+	cl.read.fail = zk.ErrUnimplemented
+	if err := c.submit(cl); err != nil {
+		return err
+	}
+	c.outlast()
+	return err
 }
 
 // ownData copies what aliases the read buffer and must live on.
@@ -143,12 +161,13 @@ func (c *conn) answerLocked(cl *call) {
 	switch {
 	case cl.read.fail == zk.ErrUnimplemented:
 		h.Zxid, h.Err = -1, zk.ErrUnimplemented
+		defer c.closeAfterLocked()
 	case cl.read.fail != zk.OK:
 		h.Err = cl.read.fail
 	default:
 		body, h.Err = c.read(t, cl.read.body)
 	}
-	if h.Err != zk.OK {
+	if _, multi := body.(*zk.MultiResponse); h.Err != zk.OK && !multi {
 		body = nil
 	}
 	c.replyLocked(cl, h, body)

@@ -42,6 +42,7 @@ var zooKeys = map[string]zooKey{
 	"autopurge.snapRetainCount":                {number(1, func(c *zooFile) *int { return &c.SnapRetain })},
 	"autopurge.purgeInterval":                  {setPurge},
 	"extendedTypesEnabled":                     {boolean(func(c *zooFile) *bool { return &c.ExtendedTypes })},
+	"gregor.keeper.emulate":                    {setEmulate},
 	"enforceQuota":                             {boolean(func(c *zooFile) *bool { return &c.EnforceQuota })},
 	"znode.container.checkIntervalMs":          {millis(func(c *zooFile) *time.Duration { return &c.ReapInterval })},
 	"znode.container.maxPerMinute":             {number(1, func(c *zooFile) *int { return &c.ReapPerMinute })},
@@ -135,6 +136,14 @@ func setWords(c *zooFile, v string) string {
 			c.FourLetterWords = append(c.FourLetterWords, w)
 		}
 	}
+	return ""
+}
+
+func setEmulate(c *zooFile, v string) string {
+	if checkEmulate(v) != nil || v == "" {
+		return "must be 3.9 or 3.8"
+	}
+	c.Emulate = v
 	return ""
 }
 

@@ -1,9 +1,7 @@
 package tree
 
 import (
-	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/gregor-mq/gregor/keeper/x500"
@@ -117,48 +115,20 @@ func matches(id Identity, a *zk.ACL) bool {
 // saslSuper is the user whom every ACL entry of scheme sasl means too.
 const saslSuper = "super"
 
-// parseIPACL reads an address, or one with the number of bits that count.
-func parseIPACL(s string) (netip.Prefix, bool) {
-	addr, mask, masked := strings.Cut(s, "/")
-	a, ok := parseIP(addr)
-	bits := a.BitLen()
-	if masked {
-		n, err := strconv.ParseInt(mask, 10, 32)
-		ok = ok && err == nil && n >= 0 && int(n) <= bits
-		bits = int(n)
-	}
-	return netip.PrefixFrom(a, bits), ok
-}
-
-// parseIP reads an address as ZooKeeper does: no zone, no IPv4 within IPv6, but
-// zeros in front of numbers.
-func parseIP(s string) (netip.Addr, bool) {
-	if a, err := netip.ParseAddr(s); err == nil {
-		return a, a.Is4() || !strings.ContainsAny(s, ".%")
-	}
-	parts := strings.Split(s, ".")
-	var b [4]byte
-	if len(parts) != len(b) {
-		return netip.Addr{}, false
-	}
-	for i, p := range parts {
-		n, err := strconv.ParseUint(p, 10, 31)
-		if err != nil || n > 255 {
-			return netip.Addr{}, false
-		}
-		b[i] = byte(n)
-	}
-	return netip.AddrFrom4(b), true
-}
-
 // maxAuthACL bounds what "auth" becomes in one request, in bytes: no client could
 // send so long a list itself, nor read it back.
 const maxAuthACL = zk.MaxFrame
 
 // fixACL checks an ACL that a client sent: duplicates go, "auth" becomes all
-// authenticated ids of the client, which takes from room (bytes). nil means
-// ErrInvalidACL.
-func (o *Options) fixACL(acl []zk.ACL, ids []Identity, room *int) []zk.ACL {
+// authenticated ids of the client, which takes from room (bytes). An id that is
+// null makes ZooKeeper fail as if it could not read the request.
+func (o *Options) fixACL(acl []zk.ACL, ids []Identity, room *int) ([]zk.ACL, zk.Err) {
+	if len(acl) == 0 {
+		return nil, zk.ErrInvalidACL
+	}
+	if nullMeetsLike(acl) {
+		return nil, zk.ErrMarshalling
+	}
 	var out []zk.ACL
 	seen := make(map[zk.ACL]struct{}, len(acl)) // a request holds tens of thousands
 	for _, a := range acl {
@@ -166,34 +136,55 @@ func (o *Options) fixACL(acl []zk.ACL, ids []Identity, room *int) []zk.ACL {
 			continue
 		}
 		seen[a] = struct{}{}
-		switch a.Scheme {
-		case zk.SchemeWorld:
-			if a.ID != zk.AnyoneID {
-				return nil
-			}
+		switch {
+		case a.ID == zk.Null && (a.Scheme == zk.SchemeWorld || o.provided(a.Scheme)):
+			return nil, zk.ErrMarshalling
+		case a.Scheme == zk.SchemeWorld && a.ID == zk.AnyoneID:
 			out = append(out, a)
-		case zk.SchemeAuth:
+		case a.Scheme == zk.SchemeAuth:
 			n := len(out)
 			for _, id := range ids {
 				if !o.authenticates(id.Scheme) {
 					continue
 				}
 				if *room -= 3*zk.LengthSize + len(id.Scheme) + len(id.ID); *room < 0 {
-					return nil
+					return nil, zk.ErrInvalidACL
 				}
 				out = append(out, zk.ACL{Perms: a.Perms, Scheme: id.Scheme, ID: id.ID})
 			}
 			if len(out) == n {
-				return nil
+				return nil, zk.ErrInvalidACL
 			}
-		default:
-			if !o.validID(a.Scheme, a.ID) {
-				return nil
-			}
+		case o.validID(a.Scheme, a.ID):
 			out = append(out, a)
+		default:
+			return nil, zk.ErrInvalidACL
 		}
 	}
-	return out
+	return out, zk.OK
+}
+
+// nullMeetsLike reports whether ZooKeeper, which compares entries to find those
+// that recur, stumbles over a null.
+func nullMeetsLike(acl []zk.ACL) bool {
+	isNull := func(a zk.ACL) bool { return a.Scheme == zk.Null || a.ID == zk.Null }
+	if !slices.ContainsFunc(acl, isNull) {
+		return false
+	}
+	perms, schemes := map[int32]bool{}, map[zk.ACL]bool{} // of the entries before
+	for _, a := range acl {
+		scheme := zk.ACL{Perms: a.Perms, Scheme: a.Scheme}
+		if a.Scheme == zk.Null && perms[a.Perms] || a.ID == zk.Null && schemes[scheme] {
+			return true
+		}
+		perms[a.Perms], schemes[scheme] = true, true
+	}
+	return false
+}
+
+// provided reports whether a scheme has ids that are checked.
+func (o *Options) provided(scheme string) bool {
+	return scheme == zk.SchemeDigest && !o.NoDigest || scheme == zk.SchemeIP || slices.Contains(o.Schemes, scheme)
 }
 
 // authenticates reports whether a scheme proves who a client is: an address
@@ -208,8 +199,8 @@ func (o *Options) validID(scheme, id string) bool {
 		// user:hash; Java's split drops empty parts at the end.
 		return !o.NoDigest && strings.Count(strings.TrimRight(id, ":"), ":") == 1
 	case zk.SchemeIP:
-		_, ok := parseIPACL(id)
-		return ok
+		p, ok := parseIPACL(id)
+		return ok && (p.Addr().Is4() || !o.IPv4Only)
 	case zk.SchemeX509:
 		return slices.Contains(o.Schemes, scheme) && x509Name(id)
 	case zk.SchemeSASL:

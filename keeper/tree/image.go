@@ -95,8 +95,8 @@ func (b *Builder) Add(im *Image) error {
 		t.own(n, im.Owner)
 	}
 	t.pathBytes += int64(len(im.Path))
-	if above, last := splitPath(im.Path); last == limitsName && strings.HasPrefix(above, quotaPath+"/") {
-		t.quotas[strings.TrimPrefix(above, quotaPath)] = struct{}{}
+	if above, last := splitPath(im.Path); last == limitsName {
+		t.limit(above)
 	}
 	return nil
 }

@@ -218,8 +218,8 @@ func (l *Loader) findQuotas(n num) {
 		work = work[:len(work)-1]
 		for c := t.s.extraOf(t.s.node(top)).firstChild; c != 0; c = t.s.node(c).next {
 			work = append(work, c)
-			if string(t.s.name(t.s.node(c))) == limitsName && top != n {
-				t.quotas[strings.TrimPrefix(t.path(top), quotaPath)] = struct{}{}
+			if string(t.s.name(t.s.node(c))) == limitsName {
+				t.limit(t.path(top))
 			}
 		}
 	}

@@ -3,6 +3,7 @@ package tree
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/gregor-mq/gregor/internal/must"
@@ -44,13 +45,35 @@ func (p *Preparer) multi(x *Txn, r *Request, m *zk.MultiRequest) {
 	for i, op := range m.Ops {
 		sub := &x.Sub[i]
 		*sub = Txn{Zxid: x.Zxid, Time: x.Time, Session: x.Session, Cxid: x.Cxid, Op: op.Op()}
-		if err := p.one(sub, r, op); err != zk.OK {
-			p.rollback()
+		err := p.one(sub, r, op)
+		switch {
+		case err == zk.OK:
+			continue
+		case err == zk.ErrMarshalling || slices.ContainsFunc(m.Ops, nullPath): // the whole of it
+			*x = x.refused(zk.ErrMarshalling)
+		default:
 			x.Err, x.Version = err, int32(i)
 			clear(x.Sub)
-			return
 		}
+		p.rollback()
+		return
 	}
+}
+
+// nullPath reports whether ZooKeeper stumbles over an operation of a multi before
+// it looks at the first.
+func nullPath(op zk.Request) bool {
+	switch b := op.(type) {
+	case *zk.CreateRequest:
+		return b.Path == zk.Null
+	case *zk.DeleteRequest:
+		return b.Path == zk.Null
+	case *zk.SetDataRequest:
+		return b.Path == zk.Null
+	case *zk.CheckRequest:
+		return b.Path == zk.Null
+	}
+	return false
 }
 
 // one resolves a single operation.
@@ -66,6 +89,10 @@ func (p *Preparer) one(x *Txn, r *Request, body zk.Request) zk.Err {
 		return p.setACL(x, r, b)
 	case *zk.CheckRequest:
 		return p.check(x, r, b)
+	case *zk.DeleteContainerRequest:
+		return p.deleteContainer(x, r, b)
+	case *zk.GetDataRequest, *zk.GetChildrenRequest: // in a multi of nothing else
+		return zk.ErrMarshalling
 	case *zk.ReconfigRequest:
 		return zk.ErrReconfigDisabled // members change by other means
 	}
@@ -79,21 +106,32 @@ func special(path string) bool {
 }
 
 // parentOf is ZooKeeper's weaker check, made before the parent is looked up.
-func parentOf(path string) (string, bool) {
-	if !strings.Contains(path, "/") || strings.ContainsRune(path, 0) {
-		return "", false
+func parentOf(path string) (string, zk.Err) {
+	switch {
+	case path == zk.Null:
+		return "", zk.ErrMarshalling
+	case !strings.Contains(path, "/") || strings.ContainsRune(path, 0):
+		return "", zk.ErrBadArguments
 	}
 	parent, _ := splitPath(path)
-	return parent, true
+	return parent, zk.OK
+}
+
+// removable is parentOf for a node that is to go.
+func removable(path string) (parent string, err zk.Err) {
+	if special(path) {
+		return "", zk.ErrBadArguments
+	}
+	return parentOf(path)
 }
 
 func (p *Preparer) delete(x *Txn, r *Request, b *zk.DeleteRequest) zk.Err {
 	if p.Closing(r.Session) {
 		return zk.ErrSessionExpired
 	}
-	parentPath, ok := parentOf(b.Path)
-	if !ok || special(b.Path) {
-		return zk.ErrBadArguments
+	parentPath, err := removable(b.Path)
+	if err != zk.OK {
+		return err
 	}
 	parent := p.get(parentPath)
 	if parent == nil {
@@ -110,6 +148,32 @@ func (p *Preparer) delete(x *Txn, r *Request, b *zk.DeleteRequest) zk.Err {
 		return zk.ErrBadVersion
 	case c.children > 0:
 		return zk.ErrNotEmpty
+	}
+	x.Path = b.Path
+	p.remove(x.Zxid, parentPath, parent, b.Path)
+	return zk.OK
+}
+
+// deleteContainer is for ZooKeeper's own use, but clients may ask for it. There no
+// ACL stops them, here the one that stops a delete does.
+func (p *Preparer) deleteContainer(x *Txn, r *Request, b *zk.DeleteContainerRequest) zk.Err {
+	if p.t.opts.NoClientReaping {
+		return zk.ErrBadArguments
+	}
+	parentPath, err := removable(b.Path)
+	if err != zk.OK {
+		return err
+	}
+	parent, c := p.get(parentPath), p.get(b.Path)
+	switch {
+	case c == nil:
+		return zk.ErrNoNode
+	case c.children > 0:
+		return zk.ErrNotEmpty
+	case p.t.opts.kindOf(c.owner) == ownerSession:
+		return zk.ErrBadVersion
+	case !Allowed(parent.acl, zk.PermDelete, r.IDs):
+		return zk.ErrNoAuth
 	}
 	x.Path = b.Path
 	p.remove(x.Zxid, parentPath, parent, b.Path)
@@ -138,8 +202,8 @@ func (p *Preparer) setData(x *Txn, r *Request, b *zk.SetDataRequest) zk.Err {
 	if !Allowed(c.acl, zk.PermWrite, r.IDs) {
 		return zk.ErrNoAuth
 	}
-	if p.t.overQuota(b.Path, int64(len(b.Data)-c.dataLen), 0) {
-		return zk.ErrQuotaExceeded
+	if err := p.t.overQuota(b.Path, int64(len(b.Data)-c.dataLen), 0); err != zk.OK {
+		return err
 	}
 	if b.Version != -1 && b.Version != c.version {
 		return zk.ErrBadVersion
@@ -159,9 +223,9 @@ func (p *Preparer) setACL(x *Txn, r *Request, b *zk.SetACLRequest) zk.Err {
 	if zk.ValidatePath(b.Path) != nil {
 		return zk.ErrBadArguments
 	}
-	acl := p.t.opts.fixACL(b.ACL, r.IDs, &p.aclRoom)
-	if acl == nil {
-		return zk.ErrInvalidACL
+	acl, err := p.t.opts.fixACL(b.ACL, r.IDs, &p.aclRoom)
+	if err != zk.OK {
+		return err
 	}
 	c := p.get(b.Path)
 	if c == nil {
@@ -207,13 +271,13 @@ func (p *Preparer) create(x *Txn, r *Request, b *zk.CreateRequest) zk.Err {
 	if err != zk.OK {
 		return err
 	}
-	parentPath, ok := parentOf(b.Path)
-	if !ok {
-		return zk.ErrBadArguments
+	parentPath, err := parentOf(b.Path)
+	if err != zk.OK {
+		return err
 	}
-	acl := p.t.opts.fixACL(b.ACL, r.IDs, &p.aclRoom)
-	if acl == nil {
-		return zk.ErrInvalidACL
+	acl, err := p.t.opts.fixACL(b.ACL, r.IDs, &p.aclRoom)
+	if err != zk.OK {
+		return err
 	}
 	parent := p.get(parentPath)
 	if parent == nil {
@@ -233,15 +297,16 @@ func (p *Preparer) create(x *Txn, r *Request, b *zk.CreateRequest) zk.Err {
 		return zk.ErrNodeExists
 	case p.t.opts.kindOf(parent.owner) == ownerSession:
 		return zk.ErrNoChildrenForEphemerals
-	case p.t.overQuota(path, int64(len(b.Data)), 1):
-		return zk.ErrQuotaExceeded
+	}
+	if err := p.t.overQuota(path, int64(len(b.Data)), 1); err != zk.OK {
+		return err
 	}
 	more := *parent
 	more.cversion++
 	more.children++
 	p.put(x.Zxid, parentPath, &more, 0)
 	var session int64
-	if b.Flags.Ephemeral() {
+	if p.t.opts.kindOf(owner) == ownerSession {
 		session = owner
 	}
 	p.put(x.Zxid, path, &change{owner: owner, acl: acl, dataLen: len(b.Data)}, session)
@@ -261,7 +326,7 @@ func (p *Preparer) ownerFor(session int64, b *zk.CreateRequest) (int64, zk.Err) 
 		return 0, zk.ErrBadArguments
 	case b.Flags.TTL() && !p.t.opts.ExtendedTypes:
 		return 0, zk.ErrUnimplemented
-	case b.Flags.TTL() && (ttl <= 0 || ttl > maxTTL), !b.Flags.TTL() && ttl >= 0:
+	case b.Flags.TTL() && (ttl <= 0 || ttl > maxTTL), !b.Flags.TTL() && b.Kind == zk.OpCreateTTL:
 		return 0, zk.ErrBadArguments
 	case p.Closing(session):
 		return 0, zk.ErrSessionExpired
@@ -269,12 +334,12 @@ func (p *Preparer) ownerFor(session int64, b *zk.CreateRequest) (int64, zk.Err) 
 	switch {
 	case b.Flags.TTL():
 		return ttlMark | ttl, zk.OK
-	case b.Flags == zk.Container:
+	case b.Kind == zk.OpCreateContainer: // whatever the flags
 		return containerOwner, zk.OK
 	case b.Flags.Ephemeral():
 		return session, zk.OK
 	}
-	return 0, zk.OK
+	return 0, zk.OK // also with the flags of a container
 }
 
 // Epoch opens a leader's epoch; its zxid has a counter of 0.

@@ -1,10 +1,13 @@
 package tree
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/gregor-mq/gregor/zk"
 )
 
 // The nodes below /zookeeper/quota/<path> that hold a quota and what is used.
@@ -13,10 +16,41 @@ const (
 	statsName  = "zookeeper_stats"
 )
 
+// limitedBy returns the path whose limits are at parent, in the form that quotas
+// has: ZooKeeper leaves names out that are blank. It is "" for none.
+func limitedBy(parent string) string {
+	rest, ok := strings.CutPrefix(parent, quotaPath)
+	if !ok {
+		return ""
+	}
+	return withoutBlanks(rest)
+}
+
+// limit notes that there are limits at parent.
+func (t *Tree) limit(parent string) {
+	if q := limitedBy(parent); q != "" {
+		t.quotas[q] = struct{}{}
+	}
+}
+
+func withoutBlanks(path string) string {
+	var b strings.Builder
+	for name := range strings.SplitSeq(path, "/") {
+		if strings.Trim(name, " ") != "" {
+			b.WriteByte('/')
+			b.WriteString(name)
+		}
+	}
+	return b.String()
+}
+
 // quotaFor returns the longest path above or at path that has a limit.
 func (t *Tree) quotaFor(path string) (string, bool) {
 	if len(t.quotas) == 0 {
 		return "", false
+	}
+	if strings.Contains(path, "/ ") {
+		path = withoutBlanks(path)
 	}
 	for p := path; p != ""; p, _ = splitPath(p) {
 		if _, ok := t.quotas[p]; ok {
@@ -29,14 +63,11 @@ func (t *Tree) quotaFor(path string) (string, bool) {
 // quotaCreated keeps account of a new node, which may be a quota itself.
 func (t *Tree) quotaCreated(path string, bytes int64) {
 	if parent, name := splitPath(path); strings.HasPrefix(parent, quotaPath) {
-		limited := strings.TrimPrefix(parent, quotaPath)
 		switch name {
 		case limitsName:
-			if limited != "" {
-				t.quotas[limited] = struct{}{}
-			}
+			t.limit(parent)
 		case statsName:
-			t.countQuota(limited)
+			t.countQuota(strings.TrimPrefix(parent, quotaPath))
 		}
 	}
 	if q, ok := t.quotaFor(path); ok {
@@ -45,8 +76,8 @@ func (t *Tree) quotaCreated(path string, bytes int64) {
 }
 
 func (t *Tree) quotaDeleted(path string, bytes int64) {
-	if parent, name := splitPath(path); name == limitsName && strings.HasPrefix(parent, quotaPath) {
-		delete(t.quotas, strings.TrimPrefix(parent, quotaPath))
+	if parent, name := splitPath(path); name == limitsName {
+		delete(t.quotas, limitedBy(parent))
 	}
 	if q, ok := t.quotaFor(path); ok {
 		t.addToStats(q, -bytes, -1)
@@ -61,10 +92,10 @@ func (t *Tree) quotaChanged(path string, diff int64) {
 
 // countQuota fills a fresh stats node with what is there already.
 func (t *Tree) countQuota(path string) {
-	st := parseTrack(nil)
+	var st track
 	st.set("count", 0)
 	st.set("bytes", 0)
-	if top := t.find(path); top != 0 && path != "" {
+	if top := t.find(path); top != 0 {
 		count, bytes := t.weigh(top)
 		st.set("count", count)
 		st.set("bytes", bytes)
@@ -93,7 +124,7 @@ func (t *Tree) addToStats(path string, bytes, count int64) {
 	if n == 0 {
 		return
 	}
-	st := parseTrack(t.s.data(t.s.node(n)))
+	st, _ := parseTrack(t.s.data(t.s.node(n))) // what cannot be read counts as -1
 	st.set("count", st.get("count")+count)
 	st.set("bytes", st.get("bytes")+bytes)
 	t.writeStats(path, st)
@@ -108,29 +139,57 @@ func (t *Tree) writeStats(path string, st track) {
 	}
 }
 
-// overQuota reports whether a change would break a hard limit.
-func (t *Tree) overQuota(path string, bytes, count int64) bool {
+// overQuota returns ErrQuotaExceeded for a change that would break a hard limit,
+// and ErrMarshalling where the limits or what is used cannot be read.
+func (t *Tree) overQuota(path string, bytes, count int64) zk.Err {
 	if !t.opts.EnforceQuota {
-		return false
+		return zk.OK
 	}
 	q, ok := t.quotaFor(path)
 	if !ok {
-		return false
+		return zk.OK
 	}
-	limits, stats := t.trackAt(q, limitsName), t.trackAt(q, statsName)
+	limits, found, ok := t.trackAt(q, limitsName)
+	if !found || !ok {
+		return unreadable(found)
+	}
+	checked := func(diff int64, soft, hard string) bool {
+		return diff != 0 && (limits.get(soft) > -1 || limits.get(hard) > -1)
+	}
+	countsNodes, countsBytes := checked(count, "count", "countHardLimit"), checked(bytes, "bytes", "byteHardLimit")
+	if !countsNodes && !countsBytes {
+		return zk.OK
+	}
+	stats, found, ok := t.trackAt(q, statsName)
+	if !found || !ok {
+		return unreadable(found)
+	}
 	over := func(key, limit string, diff int64) bool {
 		hard := limits.get(limit)
-		return diff != 0 && hard > -1 && stats.get(key)+diff > hard
+		return hard > -1 && stats.get(key)+diff > hard
 	}
-	return over("count", "countHardLimit", count) || over("bytes", "byteHardLimit", bytes)
+	if countsNodes && over("count", "countHardLimit", count) || countsBytes && over("bytes", "byteHardLimit", bytes) {
+		return zk.ErrQuotaExceeded
+	}
+	return zk.OK
 }
 
-func (t *Tree) trackAt(path, name string) track {
+// unreadable answers for a node of a quota that is missing or means nothing.
+func unreadable(found bool) zk.Err {
+	if found {
+		return zk.ErrMarshalling
+	}
+	return zk.OK
+}
+
+func (t *Tree) trackAt(path, name string) (tr track, found, ok bool) {
 	n := t.find(quotaPath + path + "/" + name)
 	if n == 0 {
-		return parseTrack(nil)
+		return nil, false, false
 	}
-	return parseTrack(t.s.data(t.s.node(n)))
+	data := t.s.data(t.s.node(n))
+	tr, ok = parseTrack(data)
+	return tr, true, ok && data != nil
 }
 
 // track is the text in quota nodes: count=1,bytes=2 and hard limits after
@@ -142,16 +201,28 @@ type trackEntry struct {
 	value int64
 }
 
-func parseTrack(data []byte) track {
-	var t track
-	for pair := range strings.FieldsFuncSeq(string(data), func(r rune) bool { return r == ',' || r == ';' }) {
-		key, rest, _ := strings.Cut(pair, "=")
-		text, _, _ := strings.Cut(rest, "=")
-		if v, err := strconv.ParseInt(text, 10, 64); err == nil {
-			t.set(key, v)
-		}
+// parseTrack reads what it can; ok is false where ZooKeeper cannot read on.
+func parseTrack(data []byte) (t track, ok bool) {
+	text := strings.TrimRight(string(data), ",;")
+	if text == "" {
+		return nil, len(data) == 0
 	}
-	return t
+	ok = text[0] != ',' && text[0] != ';'
+	for pair := range strings.FieldsFuncSeq(text, func(r rune) bool { return r == ',' || r == ';' }) {
+		// Java's split drops empty parts at the end.
+		parts := strings.Split(strings.TrimRight(pair, "="), "=")
+		if len(parts) < 2 {
+			ok = false
+			continue
+		}
+		v, err := strconv.ParseInt(cmp.Or(parts[1], "-1"), 10, 64)
+		if err != nil {
+			ok = false
+			continue
+		}
+		t.set(parts[0], v)
+	}
+	return t, ok
 }
 
 func (t track) get(key string) int64 {

@@ -77,7 +77,9 @@ func (nd Node) Descendants() int {
 // is a prefix of text, sorted.
 func (t *Tree) Ephemerals(session int64, prefix string) []string {
 	paths := t.ownedPaths(session)
-	if p := strings.TrimSpace(prefix); p == "" || p == "/" {
+	// Java trims control characters, and no spaces of Unicode.
+	trimmed := strings.TrimFunc(prefix, func(r rune) bool { return r <= ' ' })
+	if trimmed == "" || trimmed == "/" || prefix == zk.Null {
 		return paths
 	}
 	return slices.DeleteFunc(paths, func(p string) bool { return !strings.HasPrefix(p, prefix) })

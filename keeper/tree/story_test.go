@@ -82,7 +82,7 @@ func parseCommand(t *testing.T, line string) command {
 		case ok && !strings.HasPrefix(w, "/"):
 			c.kv[k] = v
 		case c.arg == "":
-			c.arg = strings.NewReplacer("<nul>", "\x00", "<none>", "").Replace(w)
+			c.arg = strings.NewReplacer("<nul>", "\x00", "<none>", "", "<null>", zk.Null, "<blank>", " ").Replace(w)
 		default:
 			t.Fatalf("what is %q in %q?", w, line)
 		}
@@ -126,7 +126,8 @@ func (c command) acl() []zk.ACL {
 		if err != nil {
 			panic(err)
 		}
-		acl = append(acl, zk.ACL{Perms: int32(perms), Scheme: e[:i], ID: e[min(i+1, j):j]})
+		null := func(s string) string { return strings.ReplaceAll(s, "<null>", zk.Null) }
+		acl = append(acl, zk.ACL{Perms: int32(perms), Scheme: null(e[:i]), ID: null(e[min(i+1, j):j])})
 	}
 	return acl
 }
@@ -148,15 +149,28 @@ var modes = map[string]zk.CreateMode{
 	"ttl-seq": zk.PersistentSequentialTTL, "bad": 9,
 }
 
+// kinds are operations that are not those of the mode.
+var kinds = map[string]zk.Op{"create": zk.OpCreate, "create2": zk.OpCreate2, "container": zk.OpCreateContainer, "ttl": zk.OpCreateTTL}
+
 func (c command) request(t *testing.T) zk.Request {
 	version := int32(c.int("v", -1))
 	switch c.verb {
 	case "create":
 		r := &zk.CreateRequest{Kind: zk.OpCreate2, Path: c.arg, Data: c.data(), ACL: c.acl(), Flags: modes[c.kv["mode"]]}
+		if r.Flags == zk.Container {
+			r.Kind = zk.OpCreateContainer
+		}
 		if _, ok := c.kv["ttl"]; ok {
 			r.Kind, r.TTL = zk.OpCreateTTL, c.int("ttl", 0)
 		}
+		if op, ok := kinds[c.kv["op"]]; ok {
+			r.Kind = op
+		}
 		return r
+	case "deletecontainer":
+		return &zk.DeleteContainerRequest{Path: c.arg}
+	case "read":
+		return &zk.GetDataRequest{Path: c.arg}
 	case "delete":
 		return &zk.DeleteRequest{Path: c.arg, Version: version}
 	case "set":
@@ -202,6 +216,7 @@ func (s *teller) command(t *testing.T, c command) {
 		s.printf("%d changes, %d closing", len(s.p.changes), len(s.p.closing))
 	case "options":
 		s.opts.ExtendedTypes, s.opts.EnforceQuota = c.kv["extended"] != "false", c.kv["quota"] == "true"
+		s.opts.IPv4Only, s.opts.NoClientReaping = c.kv["emulate"] == "3.8", c.kv["emulate"] == "3.8"
 		if v := c.kv["schemes"]; v != "" {
 			s.opts.Schemes = strings.Split(v, ",")
 		}

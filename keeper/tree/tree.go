@@ -19,6 +19,10 @@ type Options struct {
 	// NoDigest forbids ids of scheme digest
 	// (DigestAuthenticationProvider.enabled=false).
 	NoDigest bool
+	// IPv4Only leaves IPv6 addresses out of ACLs of scheme ip, as 3.8 does.
+	IPv4Only bool
+	// NoClientReaping refuses deleteContainer requests of clients, as 3.8 does.
+	NoClientReaping bool
 	// Seed spreads the index; any number, it shows nowhere.
 	Seed uint64
 	// Memory holds the nodes; nil for the collected heap.

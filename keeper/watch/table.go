@@ -21,11 +21,15 @@ const (
 	Standard Mode = 1 << iota
 	Persistent
 	Recursive
+
+	all = Standard | Persistent | Recursive
 )
 
 // Table holds the watches of all connections. It is safe for concurrent use.
 type Table struct {
-	mu struct {
+	// single keeps one watch of a connection on a path and side, the last.
+	single bool
+	mu     struct {
 		sync.Mutex
 		// data holds watches for a node's creation, deletion and data, and all
 		// recursive ones; child those for its children and its deletion.
@@ -55,6 +59,15 @@ func New() *Table {
 	return t
 }
 
+// NewSingle returns an empty table that keeps watches as ZooKeeper 3.8 does: a
+// connection has one on a path, which the next replaces; recursive ones stand on
+// both sides; and Has tells whether anybody watches, Remove removes any mode.
+func NewSingle() *Table {
+	t := New()
+	t.single = true
+	return t
+}
+
 // AddData arms a standard watch as getData and exists do.
 func (t *Table) AddData(c Conn, path string) { t.add(c, path, Standard, 0) }
 
@@ -65,18 +78,27 @@ func (t *Table) AddChild(c Conn, path string) { t.add(c, path, 0, Standard) }
 func (t *Table) AddPersistent(c Conn, path string) { t.add(c, path, Persistent, Persistent) }
 
 // AddRecursive adds a watch for the node and all below it that stays.
-func (t *Table) AddRecursive(c Conn, path string) { t.add(c, path, Recursive, 0) }
+func (t *Table) AddRecursive(c Conn, path string) {
+	if t.single {
+		t.add(c, path, Recursive, Recursive)
+		return
+	}
+	t.add(c, path, Recursive, 0)
+}
 
 func (t *Table) add(c Conn, path string, data, child Mode) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.mu.data.add(c, path, data)
-	t.mu.child.add(c, path, child)
+	t.mu.data.add(c, path, data, t.single)
+	t.mu.child.add(c, path, child, t.single)
 }
 
-func (s *side) add(c Conn, path string, mode Mode) {
+func (s *side) add(c Conn, path string, mode Mode, single bool) {
 	if mode == 0 {
 		return
+	}
+	if single {
+		s.remove(c, path, all)
 	}
 	had := s.conns[c][path]
 	if had&mode != 0 {
@@ -110,14 +132,14 @@ func (t *Table) Fire(dst []Conn, typ zk.EventType, path string) []Conn {
 	start := len(dst)
 	switch typ {
 	case zk.EventCreated, zk.EventDataChanged:
-		return t.mu.data.fire(dst, path)
+		return t.mu.data.fire(dst, path, all)
 	case zk.EventChildrenChanged:
-		return t.mu.child.fire(dst, path)
+		return t.mu.child.fire(dst, path, all&^Recursive)
 	case zk.EventDeleted:
-		dst = t.mu.data.fire(dst, path)
+		dst = t.mu.data.fire(dst, path, all)
 		seen := len(dst)
-		all := t.mu.child.fire(dst, path)
-		for _, c := range all[seen:] { // told once, though it watches both
+		both := t.mu.child.fire(dst, path, all)
+		for _, c := range both[seen:] { // told once, though it watches both
 			if !slices.Contains(dst[start:seen], c) {
 				dst = append(dst, c)
 			}
@@ -126,12 +148,15 @@ func (t *Table) Fire(dst []Conn, typ zk.EventType, path string) []Conn {
 	return dst
 }
 
-func (s *side) fire(dst []Conn, path string) []Conn {
+// fire appends who has a watch of one of the modes that concerns a path.
+func (s *side) fire(dst []Conn, path string, modes Mode) []Conn {
 	start := len(dst)
 	if list := s.paths[path]; list != nil {
 		left := list[:0]
 		for _, w := range list {
-			dst = append(dst, w.conn)
+			if w.mode&modes != 0 {
+				dst = append(dst, w.conn)
+			}
 			if w.mode &^= Standard; w.mode != 0 {
 				s.conns[w.conn][path] = w.mode
 				left = append(left, w)
@@ -144,7 +169,7 @@ func (s *side) fire(dst []Conn, path string) []Conn {
 	for p := path; s.recursive > 0 && p != "/" && p != ""; {
 		p = p[:strings.LastIndexByte(p, '/')]
 		for _, w := range s.paths[cmp.Or(p, "/")] {
-			if w.mode&Recursive != 0 && !slices.Contains(dst[start:], w.conn) {
+			if w.mode&modes&Recursive != 0 && !slices.Contains(dst[start:], w.conn) {
 				dst = append(dst, w.conn)
 			}
 		}
@@ -197,6 +222,9 @@ func (t *Table) Has(c Conn, path string, typ zk.WatcherType) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	data, child := t.mu.data.conns[c][path], t.mu.child.conns[c][path]
+	if t.single {
+		return t.anybody(path, typ)
+	}
 	switch typ {
 	case zk.WatcherChildren:
 		return child&Standard != 0
@@ -212,18 +240,27 @@ func (t *Table) Has(c Conn, path string, typ zk.WatcherType) bool {
 	return false
 }
 
+// anybody is what Has became in ZooKeeper 3.8; mu is held.
+func (t *Table) anybody(path string, typ zk.WatcherType) bool {
+	inData, inChild := len(t.mu.data.paths[path]) > 0, len(t.mu.child.paths[path]) > 0
+	return inData && typ != zk.WatcherChildren || inChild && typ != zk.WatcherData
+}
+
 // Remove removes a connection's watches of a type from a path and reports
 // whether there were any.
 func (t *Table) Remove(c Conn, path string, typ zk.WatcherType) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	const all = Standard | Persistent | Recursive
 	data, child := &t.mu.data, &t.mu.child
+	plain := Standard
+	if t.single {
+		plain = all
+	}
 	switch typ {
 	case zk.WatcherChildren:
-		return child.remove(c, path, Standard)
+		return child.remove(c, path, plain)
 	case zk.WatcherData:
-		return data.remove(c, path, Standard)
+		return data.remove(c, path, plain)
 	case zk.WatcherPersistent:
 		inChild := child.remove(c, path, Persistent)
 		return data.remove(c, path, Persistent) || inChild

@@ -132,3 +132,49 @@ func TestListings(t *testing.T) {
 		t.Errorf("%v", got)
 	}
 }
+
+// TestSingle has the watches of ZooKeeper 3.8.
+func TestSingle(t *testing.T) {
+	w := NewSingle()
+	f := func(typ zk.EventType, path string, want ...Conn) {
+		t.Helper()
+		if got := fire(w, typ, path); !slices.Equal(got, want) {
+			t.Fatalf("%v %s tells %v, want %v", typ, path, got, want)
+		}
+	}
+	w.AddPersistent(1, "/a")
+	w.AddData(1, "/a") // takes the place of one half
+	f(zk.EventDataChanged, "/a", 1)
+	f(zk.EventDataChanged, "/a")
+	f(zk.EventChildrenChanged, "/a", 1)
+	f(zk.EventChildrenChanged, "/a", 1)
+	w.AddRecursive(2, "/")
+	w.AddData(2, "/") // the other half of the recursive one stays
+	f(zk.EventChildrenChanged, "/a", 1)
+	f(zk.EventCreated, "/a/b")
+	f(zk.EventDeleted, "/a/b", 2)
+	w.AddChild(2, "/")
+	f(zk.EventDeleted, "/a/b")
+	f(zk.EventChildrenChanged, "/", 2)
+	w.Drop(1)
+	w.Drop(2)
+
+	w.AddChild(3, "/c")
+	for _, c := range []struct {
+		typ  zk.WatcherType
+		want bool
+	}{{zk.WatcherChildren, true}, {zk.WatcherData, false}, {zk.WatcherAny, true}} {
+		if got := w.Has(4, "/c", c.typ); got != c.want { // whoever watches
+			t.Errorf("%v: %v", c.typ, got)
+		}
+	}
+	w.AddPersistent(3, "/c")
+	if w.Remove(4, "/c", zk.WatcherAny) || !w.Remove(3, "/c", zk.WatcherData) || !w.Remove(3, "/c", zk.WatcherChildren) || w.Remove(3, "/c", zk.WatcherAny) {
+		t.Error("removed what is not there, or not what is")
+	}
+	w.AddRecursive(5, "/d")
+	w.Drop(5)
+	if c := w.Counts(); c != (Counts{}) {
+		t.Errorf("%+v", c)
+	}
+}
