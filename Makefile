@@ -5,7 +5,7 @@ FUZZTIME ?= 10s
 ROUNDS ?= 200
 SEED ?= 0
 
-.PHONY: help build test lint gen fuzz sim crash chaos groups interop bench
+.PHONY: help build test lint gen fuzz sim crash chaos groups twins interop bench
 
 help: ## list the verbs
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -36,6 +36,9 @@ chaos: ## real brokers under kill -9, partitions, broken disks: ROUNDS of them (
 
 groups: ## consumers of Kafka 0.8.2.2 and of gregor in one group, killed and paused: ROUNDS of it (SEED for one story alone; needs Java, Maven)
 	$(GO) test -count=1 -timeout 0 -v -tags interop ./interop/consumers -run TestRounds -rounds $(ROUNDS) -seed $(SEED)
+
+twins: ## the same random requests to Apache ZooKeeper and the keeper, SEEDS=first..last of them (needs Java, Maven)
+	$(GO) test -count=1 -timeout 0 -v -tags interop ./interop/keeper -run TestRandom -seeds $(SEEDS)
 
 interop: ## tests against Apache Kafka, ZooKeeper and their clients (needs Java, Maven and Python)
 	$(GO) test -count=1 -timeout 60m -tags interop ./interop/...
