@@ -319,7 +319,7 @@ func TestResetErrors(t *testing.T) {
 	f([]string{"-g", "g", "-t", "t", "--to-earliest", "--to-latest"}, "gregor: --to-earliest and --to-latest: choose one\n")
 	f([]string{"-g", "g", "-t", "t", "--to-earliest", "--dry-run"}, "execute", "dry-run")
 	f([]string{"-t", "t", "--to-earliest"}, "--group is missing")
-	f([]string{"-g", "g", "-t", "t,", "--to-earliest"}, `--topic: topic "t,": a name has`)
+	f([]string{"-g", "g", "-t", "t,", "--to-earliest"}, `--topic: topic "t,": a name is not`)
 	p.fails([]string{"reset", "-g", "g", "-t", "t", "--to-earliest", "--dry-run=false"}, "dry-run", "--execute is what changes something")
 	f([]string{"-g", "..", "-t", "t", "--to-earliest"}, `".."`)
 	p.oldHas("g", "0=4")

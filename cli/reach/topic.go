@@ -18,7 +18,7 @@ func CheckTopic(name string) error {
 	case name == "":
 		return fmt.Errorf("topic %q: the name is empty", name)
 	case len(name) > maxTopicName || name == "." || name == ".." || strings.ContainsFunc(name, illegal):
-		return fmt.Errorf("topic %q: a name has 1 to %d letters, digits, dots, underscores and hyphens, and is not . or ..", name, maxTopicName)
+		return fmt.Errorf("topic %q: a name is not . or .., and has 1 to %d letters, digits, dots, underscores and hyphens", name, maxTopicName)
 	}
 	return nil
 }

@@ -73,7 +73,7 @@ func TestNoPartition(t *testing.T) {
 	f("others own them all, or there are none", "-t", "none", "-g", "g", "--timeout", "1s")
 	verb.Must(t, "", "zk", "--zookeeper", p.c.ZooKeeper(), "create", "-p", "/consumers/g/owners/t/0", "somebody")
 	w := verb.Start(t, nil, p.guided("consume", "-t", "t", "-g", "g")...)
-	w.Await("gregor: warning: rebalance failed 1 times, last: t-0 ")
+	w.Await("gregor: warning: rebalance failed 1 times, last: znode /consumers/g/owners/t/0 ")
 	w.Interrupt()
 	if code := w.Wait(); code != 1 || !strings.Contains(w.Err(), "\ngregor: group g gave this member no partition: rebalance failed") {
 		t.Errorf("%d: %s", code, w.Err())

@@ -212,7 +212,7 @@ func TestBadInput(t *testing.T) {
 	f("", consume("-g", "g", "-o", "5"), "group", "offset")
 	f("", consume("-n", "-1"), "--max-messages -1")
 	f("", consume("-e", "-t", "t,"), `--topic: topic "": the name is empty`)
-	f("", p.at("produce", "-t", "a b"), `--topic: topic "a b": a name has`)
+	f("", p.at("produce", "-t", "a b"), `--topic: topic "a b": a name is not`)
 	f("", consume("-g", "g", "--offset-storage", "kafka"), "--offset-storage kafka", "add --zookeeper")
 	f("", consume("--isolation", "dirty"), `"dirty"`)
 	f("", p.at("consume", "--pattern", "("), `--pattern "("`)
