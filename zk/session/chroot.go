@@ -41,6 +41,8 @@ func withChroot(root string, req zk.Request) (zk.Request, error) {
 // withChrootRare is withChroot for what brokers do not send.
 func withChrootRare(p prefixer, req zk.Request) (zk.Request, error) {
 	switch r := req.(type) {
+	case *zk.DeleteContainerRequest:
+		return &zk.DeleteContainerRequest{Path: p.path(r.Path)}, p.err
 	case *zk.GetACLRequest:
 		return &zk.GetACLRequest{Path: p.path(r.Path)}, p.err
 	case *zk.SyncRequest:
