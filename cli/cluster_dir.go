@@ -176,7 +176,7 @@ func (d *clusterDir) furnish() error {
 // Paths are relative to the folder of the process, so that a cluster can be
 // moved or copied whole.
 func (d *clusterDir) zooCfg() []byte {
-	return fmt.Appendf(nil, "dataDir=data\nclientPort=%d\nclientPortAddress=127.0.0.1\n4lw.commands.whitelist=*\nmaxClientCnxns=0\n", d.keeperPort)
+	return fmt.Appendf(nil, "dataDir=data\nclientPort=%d\nclientPortAddress=127.0.0.1\n4lw.commands.whitelist=*\nmaxClientCnxns=0\nadmin.enableServer=false\n", d.keeperPort)
 }
 
 // properties are a broker's, with Kafka's usual three copies where there are

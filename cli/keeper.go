@@ -17,7 +17,7 @@ import (
 
 // defaultZooCfg is what the keeper runs with when no file is named: one
 // machine, loopback.
-const defaultZooCfg = "dataDir=./gregor-data/keeper\nclientPort=2181\nclientPortAddress=127.0.0.1\n4lw.commands.whitelist=*\n"
+const defaultZooCfg = "dataDir=./gregor-data/keeper\nclientPort=2181\nclientPortAddress=127.0.0.1\n4lw.commands.whitelist=*\nadmin.enableServer=false\n"
 
 func (p Program) keeperCommand() *cobra.Command {
 	var file, level string
@@ -42,7 +42,7 @@ func (p Program) keeperCommand() *cobra.Command {
 	cmd.Flags().StringVar(&file, "config", "", "a zoo.cfg file")
 	cmd.Flags().StringArrayVar(&overrides, "override", nil, "a property=value that wins over the file (may be repeated)")
 	cmd.Flags().StringVar(&level, "log-level", "WARN", "TRACE, DEBUG, INFO, WARN, ERROR or FATAL")
-	cmd.AddCommand(p.keeperImportCommand(), p.keeperExportCommand(), p.keeperCheckCommand())
+	cmd.AddCommand(p.keeperImportCommand(), p.keeperExportCommand(), p.keeperCheckCommand(), p.keeperBackupCommand(), p.keeperRestoreCommand())
 	return cmd
 }
 
@@ -77,6 +77,12 @@ func (p Program) keep(ctx context.Context, cfg keeper.Config, levels *node.Level
 	defer signal.Stop(reload)
 	defer p.stacksOnQuit(ctx)()
 	log := levels.Logger("keeper")
+	if a := &cfg.Operate.Audit; a.Enable {
+		a.Log = levels.Logger("audit")
+		if err := levels.SetLevel("audit", "INFO"); err != nil { // whatever --log-level says
+			return err
+		}
+	}
 	k, err := keeper.Start(ctx, cfg, p.Env, log)
 	if err != nil {
 		return err
@@ -86,6 +92,11 @@ func (p Program) keep(ctx context.Context, cfg keeper.Config, levels *node.Level
 	}
 	if n := len(cfg.Servers); n > 1 {
 		fmt.Fprintf(p.Out, "it is member %d of %d and serves clients once it hears a leader\n", cfg.Member, n)
+	}
+	for _, what := range []string{"admin", "metrics"} {
+		if a := k.SiteAddr(what); a != nil {
+			fmt.Fprintf(p.Out, "gregor keeper serves %s over HTTP on %s\n", what, a)
+		}
 	}
 	for {
 		select {
