@@ -1,6 +1,7 @@
 package keeper
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -37,7 +38,11 @@ func (k *Keeper) openGuard() ([]port, error) {
 		}
 	}
 	if s.protectsMembers() {
-		if g.members, err = secure.Open("members", s.Members, k.env, k.log); err != nil {
+		o := s.Members
+		for _, server := range k.cfg.Servers {
+			o.Hosts = append(o.Hosts, server.Host)
+		}
+		if g.members, err = secure.Open("members", o, k.env, k.log); err != nil {
 			return nil, fmt.Errorf("ssl.quorum: %w", err)
 		}
 	}
@@ -60,6 +65,15 @@ func (k *Keeper) openGuard() ([]port, error) {
 // MemberTLS is what members speak to each other by; nil unless sslQuorum or
 // portUnification is on.
 func (k *Keeper) MemberTLS() *secure.Source { return k.guard.members }
+
+// memberConn is what wraps connections between members; nil for plain ones.
+func (k *Keeper) memberConn() func(ctx context.Context, nc net.Conn, client bool) (net.Conn, error) {
+	if k.guard.members == nil {
+		return nil
+	}
+	s := &k.cfg.Security
+	return k.guard.members.Member(s.SecureMembers, s.UnifiedMembers)
+}
 
 // ReloadCertificates reads the files of keys and trusted certificates again.
 // Connections that exist stay; what cannot be used leaves everything as it was.

@@ -106,7 +106,7 @@ func (k *Keeper) newQuorum() (*quorum, error) {
 	q.mu.up, q.mu.states = map[uint64]bool{}, map[uint64]ensemble.State{}
 	var err error
 	q.peers, err = peer.New(peer.Config{
-		Listen: k.cfg.quorumAddr(), MaxFrame: k.cfg.JuteMaxBuffer + 4*maxBatchBytes, IdleTimeout: 2 * electionTicks * q.beat,
+		Listen: k.cfg.quorumAddr(), MaxFrame: k.cfg.JuteMaxBuffer + 4*maxBatchBytes, IdleTimeout: 2 * electionTicks * q.beat, Secure: k.memberConn(),
 	}, k.env, q, k.log.With("part", "peer"))
 	if err != nil {
 		return nil, fmt.Errorf("keeper: %w", err)

@@ -21,9 +21,9 @@ type Security struct {
 	PortUnification bool
 	// TLS is what these ports use (ssl.*).
 	TLS secure.Options
-	// SecureMembers wants TLS between members (sslQuorum); with UnifiedMembers
-	// they speak it to those that do (portUnification). Members is what they
-	// use (ssl.quorum.*).
+	// SecureMembers dials other members by TLS (sslQuorum), UnifiedMembers
+	// accepts them with and without (portUnification). Members is what they use
+	// (ssl.quorum.*); a name in a line server.N counts as one of its Hosts.
 	SecureMembers, UnifiedMembers bool
 	Members                       secure.Options
 

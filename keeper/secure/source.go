@@ -178,7 +178,7 @@ func (s *Source) serverConfig(h *tls.ClientHelloInfo) *tls.Config {
 			if len(cs.PeerCertificates) == 0 {
 				return nil
 			}
-			return s.verifyClientHost(cs.PeerCertificates[0], remote)
+			return s.verifyAddr(cs.PeerCertificates[0], remote)
 		}
 	}
 	return c
@@ -187,8 +187,13 @@ func (s *Source) serverConfig(h *tls.ClientHelloInfo) *tls.Config {
 // Client returns the configuration to dial a host with, a name or an address.
 // Every handshake sees what the files hold by then.
 func (s *Source) Client(host string) *tls.Config {
-	c := s.config()
+	c := s.dialler(func(x *x509.Certificate) error { return verifyHost(x, host) })
 	c.ServerName = host
+	return c
+}
+
+func (s *Source) dialler(same func(*x509.Certificate) error) *tls.Config {
+	c := s.config()
 	c.InsecureSkipVerify = true // VerifyConnection verifies: with roots of now
 	c.GetClientCertificate = func(r *tls.CertificateRequestInfo) (*tls.Certificate, error) {
 		keys := s.state.Load().keys
@@ -201,7 +206,7 @@ func (s *Source) Client(host string) *tls.Config {
 	}
 	c.VerifyConnection = func(cs tls.ConnectionState) error {
 		s.refresh()
-		return s.verifyServer(cs, host)
+		return s.verifyServer(cs, same)
 	}
 	return c
 }

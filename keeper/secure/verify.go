@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,7 +16,9 @@ import (
 // lookupTime bounds the question for the names of a client's address.
 const lookupTime = 5 * time.Second
 
-func (s *Source) verifyServer(cs tls.ConnectionState, host string) error {
+// verifyServer wants a certificate of the trusted, which same accepts for the
+// host that was dialled.
+func (s *Source) verifyServer(cs tls.ConnectionState, same func(*x509.Certificate) error) error {
 	if len(cs.PeerCertificates) == 0 {
 		return errors.New("the server shows no certificate")
 	}
@@ -27,7 +30,7 @@ func (s *Source) verifyServer(cs tls.ConnectionState, host string) error {
 	if _, err := leaf.Verify(o); err != nil || s.opts.AnyHost {
 		return err
 	}
-	return verifyHost(leaf, host)
+	return same(leaf)
 }
 
 // verifyHost is VerifyHostname, and the common name of a certificate without
@@ -42,11 +45,11 @@ func verifyHost(c *x509.Certificate, host string) error {
 	return nil
 }
 
-// verifyClientHost wants the certificate to name an address, or one of the names
-// that DNS has for it.
-func (s *Source) verifyClientHost(c *x509.Certificate, addr string) error {
+// verifyAddr wants the certificate to name an address, one of the hosts that
+// count as any, or one of the names that DNS has for the address.
+func (s *Source) verifyAddr(c *x509.Certificate, addr string) error {
 	err := verifyHost(c, addr)
-	if err == nil {
+	if err == nil || slices.ContainsFunc(s.opts.Hosts, func(h string) bool { return verifyHost(c, h) == nil }) {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), lookupTime)
