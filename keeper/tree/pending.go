@@ -17,6 +17,10 @@ type Preparer struct {
 	queue []madeChange
 	// owned lists, per session, paths of ephemeral nodes made and not applied.
 	owned map[int64][]string
+	// opening holds sessions whose beginning is prepared and not applied. Their
+	// clients may write already: two members of three commit, and one of them serves,
+	// what the leader itself has not on its disk.
+	opening map[int64]struct{}
 	// closing holds sessions whose end is prepared, with the zxid of it.
 	closing map[int64]int64
 	// undo is where a multi notes how to take its changes back.
@@ -52,12 +56,15 @@ type undo struct {
 
 // NewPreparer returns a preparer for a leader whose tree is up to date.
 func NewPreparer(t *Tree) *Preparer {
-	return &Preparer{t: t, changes: map[string]*change{}, owned: map[int64][]string{}, closing: map[int64]int64{}}
+	return &Preparer{t: t, changes: map[string]*change{}, owned: map[int64][]string{}, opening: map[int64]struct{}{}, closing: map[int64]int64{}}
 }
 
 // Applied forgets what the tree itself shows once x is applied.
 func (p *Preparer) Applied(x *Txn) {
-	if x.Op == zk.OpCloseSession {
+	switch x.Op {
+	case zk.OpCreateSession:
+		delete(p.opening, x.Session)
+	case zk.OpCloseSession:
 		delete(p.closing, x.Session)
 	}
 	n := 0
@@ -88,8 +95,9 @@ func (p *Preparer) dropOwned(owner int64) {
 // Closing reports whether a session is gone or about to be.
 func (p *Preparer) Closing(session int64) bool {
 	_, open := p.t.sessions[session]
+	_, opening := p.opening[session]
 	_, closing := p.closing[session]
-	return !open || closing
+	return !open && !opening || closing
 }
 
 func changeKey(path string) string {
