@@ -11,6 +11,7 @@ import (
 	"github.com/gregor-mq/gregor/keeper/tree"
 	"github.com/gregor-mq/gregor/keeper/wal"
 	"github.com/gregor-mq/gregor/keeper/zkfile"
+	"github.com/gregor-mq/gregor/zk"
 )
 
 // Check reads all of a stopped keeper's directory, or of one of ZooKeeper, and
@@ -68,7 +69,9 @@ func (o *offline) checkPasts(say func(string)) error {
 		if p.found.Cut > 0 {
 			say(fmt.Sprintf("%s ends with %d bytes of a write that was never acknowledged", filepath.Base(p.found.CutFile), p.found.Cut))
 		}
-		same[fingerprint(p.tree)] = true
+		if len(indexes) > 1 {
+			same[fingerprint(p.tree)] = true
+		}
 		p.tree.Close()
 	}
 	if len(same) > 1 {
@@ -80,13 +83,26 @@ func (o *offline) checkPasts(say func(string)) error {
 // fingerprint is a hash of all that a tree holds.
 func fingerprint(t *tree.Tree) [sha256.Size]byte {
 	h := sha256.New()
-	_, _ = fmt.Fprintln(h, t.LastZxid()) // a hash takes everything
+	e := zk.NewEncoder(nil)
+	e.Long(t.LastZxid())
 	for _, id := range t.Sessions() {
 		s, _ := t.Session(id)
-		_, _ = fmt.Fprintln(h, id, s)
+		e.Long(id)
+		e.Int(s.Timeout)
+		e.Long(int64(s.Member))
 	}
 	_ = t.Images(func(im *tree.Image) error {
-		_, _ = fmt.Fprintf(h, "%v %t\n", *im, im.Data == nil)
+		e.String(im.Path)
+		e.Buffer(im.Data)
+		e.ACLs(im.ACL)
+		for _, v := range []int64{im.Czxid, im.Mzxid, im.Pzxid, im.Ctime, im.Mtime, im.Owner} {
+			e.Long(v)
+		}
+		for _, v := range []int32{im.Version, im.Aversion, im.Creates} {
+			e.Int(v)
+		}
+		_, _ = h.Write(e.Bytes()) // a hash takes everything
+		e = zk.NewEncoder(e.Bytes()[:0])
 		return nil
 	})
 	return [sha256.Size]byte(h.Sum(nil))

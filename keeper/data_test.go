@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +18,8 @@ import (
 	"github.com/gregor-mq/gregor/internal/env"
 	"github.com/gregor-mq/gregor/internal/env/memfs"
 	"github.com/gregor-mq/gregor/keeper"
+	"github.com/gregor-mq/gregor/keeper/snap"
+	"github.com/gregor-mq/gregor/keeper/tree"
 	"github.com/gregor-mq/gregor/zk"
 )
 
@@ -412,6 +415,42 @@ func TestExportPassesOverADamagedSnapshot(t *testing.T) {
 	}
 	rewrite(t, disk, "/keeper/snapshots/"+files[0].Name(), nil)
 	if _, err := keeper.Export(e, "/keeper", "", "/out-2"); err == nil || !strings.Contains(err.Error(), "no snapshot can be used") {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestCheckComparesSnapshots: one that is whole and does not tell the truth shows.
+func TestCheckComparesSnapshots(t *testing.T) {
+	e, disk := onMemory(t)
+	const dir = "/keeper/snapshots"
+	found, err := snap.List(disk, dir)
+	if err != nil || len(found) != 2 {
+		t.Fatal(found, err)
+	}
+	meta, err := disk.ReadFile("/keeper/keeper.meta")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, _ := strings.Cut(string(meta), "\nid=")
+	id, err := strconv.ParseUint(text[:16], 16, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := tree.NewLoader(tree.Options{ExtendedTypes: true})
+	m, err := snap.Read(disk, dir, found[1], id, l.Load)
+	if err != nil {
+		t.Fatal(err)
+	}
+	older, err := l.Finish()
+	if err != nil {
+		t.Fatal(err)
+	}
+	older.Apply(&tree.Txn{Op: zk.OpSetData, Zxid: m.Zxid, Path: "/a/b", Data: []byte("never"), Version: 1}, &tree.Result{})
+	s := older.BeginSnapshot()
+	if _, err := snap.Write(disk, dir, m, s.Next, func() error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if err := keeper.Check(e, "/keeper", "", func(string) {}); err == nil || !strings.Contains(err.Error(), "lead to different states") {
 		t.Errorf("%v", err)
 	}
 }
