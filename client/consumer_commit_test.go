@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gregor-mq/gregor/client/internal/coord"
@@ -14,8 +15,6 @@ import (
 	"github.com/gregor-mq/gregor/internal/env"
 	"github.com/gregor-mq/gregor/znode"
 )
-
-// All sleeps here are in the virtual time of testing/synctest, see inBubble.
 
 // coordinator is offsets in Kafka whose broker may take its time.
 type coordinator struct {
@@ -228,6 +227,33 @@ func TestNothingIsCommittedAfterRelease(t *testing.T) {
 	}
 }
 
+// TestWhatIsNotCommittedInTimeIsLost: the application came back in time, and commits
+// too late.
+func TestWhatIsNotCommittedInTimeIsLost(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bubble) {
+		st := newCoordinator()
+		m := b.plain("m", st, newWire(b))
+		b.poll(m)
+		b.plain("a", nil, newWire(b))
+		time.Sleep(time.Second)
+		short, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if got, err := m.Poll(short); err == nil {
+			t.Errorf("%d records of what is given up", len(got))
+		}
+		time.Sleep(5 * time.Second)
+		if owner := b.data(znode.OwnerPath("g", "t", 0)); owner != "a-0" {
+			t.Fatalf("owner %q", owner)
+		}
+		if err := m.Commit(t.Context()); !errors.Is(err, ErrLost) {
+			t.Errorf("commit after the hand-over: %v", err)
+		}
+		if commits, _ := st.counts(); commits != 0 {
+			t.Errorf("stored %v", st.mu.stored)
+		}
+	})
+}
+
 // TestACommitEndsWithTheSession: what the coordinator has not been asked by then it
 // is not asked any more.
 func TestACommitEndsWithTheSession(t *testing.T) {
@@ -402,7 +428,17 @@ func TestNothingIsDeliveredAfterASleep(t *testing.T) {
 		if got, err := m.next(); len(got) > 0 || err != nil {
 			t.Errorf("delivered %d records, %v", len(got), err)
 		}
-		b.poll(m) // ZooKeeper says that the session lives
+		// When the doubt is over nobody needs to tell.
+		got := make(chan []*Record, 1)
+		go func() { got <- b.poll(m) }()
+		synctest.Wait()
+		by.Store(0)
+		time.Sleep(2 * recheck)
+		select {
+		case <-got:
+		default:
+			t.Error("nothing is delivered in time")
+		}
 	})
 }
 
@@ -433,5 +469,34 @@ func TestAssignedTooLate(t *testing.T) {
 		}
 		w.mend()
 		b.poll(m)
+	})
+}
+
+// TestAnOwnerNodeIsMadeAgain that somebody deleted, and no record is missed or seen
+// twice.
+func TestAnOwnerNodeIsMadeAgain(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bubble) {
+		m := b.plain("m", nil, newWire(b), AutoCommit(time.Hour))
+		path := znode.OwnerPath("g", "t", 0)
+		next := int64(0)
+		read := func(n int) {
+			t.Helper()
+			for range n {
+				for _, r := range b.poll(m) {
+					if r.Offset != next {
+						t.Errorf("read %d, want %d", r.Offset, next)
+					}
+					next = r.Offset + 1
+				}
+			}
+		}
+		read(3)
+		if err := b.zk.Delete(t.Context(), path, -1); err != nil {
+			t.Fatal(err)
+		}
+		read(3)
+		if owner := b.data(path); owner != "m-0" {
+			t.Errorf("the owner is %q", owner)
+		}
 	})
 }
