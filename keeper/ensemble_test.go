@@ -2,10 +2,12 @@ package keeper_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -191,5 +193,75 @@ func (m *members) shows(i, n int) {
 	names, _, err := c.Children("/")
 	if err != nil || len(names) != n+1 {
 		m.t.Fatalf("member %d shows %d nodes, %v", i+1, len(names), err)
+	}
+}
+
+// TestReconfigure adds a member to two, and takes the first away.
+func TestReconfigure(t *testing.T) {
+	m := newMembers(t, 3)
+	all := m.cfgs[0].Servers
+	for i := range 3 {
+		m.cfgs[i].ReconfigEnabled = true
+		m.cfgs[i].SuperDigest = "super:lK75jTNcA+U9vtVEw5vB51mj/w4="
+		m.cfgs[i].Servers = all[:2]
+	}
+	m.cfgs[2].Servers = all
+	for i := range 3 {
+		all[i].Client = fmt.Sprintf("127.0.0.1:%d", 20000+i)
+	}
+	m.start(0)
+	m.start(1)
+	c := m.dial(0)
+	if _, err := c.IncrementalReconfig([]string{all[2].String()}, nil, -1); !errors.Is(err, gozk.ErrNoAuth) {
+		t.Fatalf("without a right to it: %v", err)
+	}
+	if _, err := c.IncrementalReconfig([]string{"server.3=nonsense"}, nil, -1); !errors.Is(err, gozk.ErrBadArguments) {
+		t.Fatalf("nonsense: %v", err)
+	}
+	if err := c.AddAuth("digest", []byte("super:secret")); err != nil {
+		t.Fatal(err)
+	}
+	m.start(2)
+	m.eventually("reconfig", func() error {
+		_, err := c.IncrementalReconfig([]string{all[2].String()}, nil, -1)
+		return err
+	})
+	if _, err := m.dial(2).Create("/by3", nil, 0, gozk.WorldACL(gozk.PermAll)); err != nil {
+		t.Fatal(err)
+	}
+	c = m.dial(1)
+	if err := c.AddAuth("digest", []byte("super:secret")); err != nil {
+		t.Fatal(err)
+	}
+	m.eventually("removal", func() error {
+		_, err := c.IncrementalReconfig(nil, []string{"1"}, -1)
+		return err
+	})
+	m.stop(0)
+	if _, err := m.dial(1, 2).Create("/by2", nil, 0, gozk.WorldACL(gozk.PermAll)); err != nil {
+		t.Fatal(err)
+	}
+	text, _, err := m.dial(1).Get("/zookeeper/config")
+	if err != nil || strings.Contains(string(text), "server.1=") || !strings.Contains(string(text), all[2].String()) {
+		t.Errorf("%s, %v", text, err)
+	}
+}
+
+// eventually repeats what may not be possible yet.
+func (m *members) eventually(what string, f func() error) {
+	m.t.Helper()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	limit := time.After(30 * time.Second)
+	for {
+		err := f()
+		if err == nil {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-limit:
+			m.t.Fatalf("%s: %v", what, err)
+		}
 	}
 }

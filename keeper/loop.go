@@ -568,6 +568,10 @@ func (l *loop) take(now int64, from origin, c *call) {
 	case callRestorePart, callRestore:
 		l.takeRestore(now, from, c)
 	case callWrite:
+		if r, ok := c.req.Body.(*zk.ReconfigRequest); ok {
+			l.reconfig(now, from, c, r)
+			return
+		}
 		l.add(l.prep.Prepare(l.nextZxid(), now, &c.req), from)
 	}
 }
@@ -605,6 +609,8 @@ func (l *loop) answer(c *call, x *tree.Txn, res *tree.Result) {
 	case x.Op == tree.OpMark:
 		h.Zxid, body = l.k.state.tree.LastZxid(), c.body
 	case res.Err != zk.OK:
+	case x.Op == tree.OpConfig:
+		body = &zk.GetDataResponse{Data: x.Data, Stat: res.Stat}
 	case x.Op == zk.OpMulti:
 		body = &zk.MultiResponse{Results: slices.Clone(res.Ops)}
 	case x.Op == zk.OpCreate:

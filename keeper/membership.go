@@ -28,7 +28,9 @@ type membership struct {
 
 	// changing is set while a change of members is under way; the leader's.
 	changing bool
-	served   bool // whether clients were served at the last beat
+	// asked is when servers that are no members asked to be taken in, in elapsed ms.
+	asked  map[uint64]int64
+	served bool // whether clients were served at the last beat
 }
 
 func (m *membership) stepDown() { m.changing = false }
@@ -41,6 +43,7 @@ func (l *loop) meet() {
 	l.members.hurry = clock.NewTimer(time.Hour)
 	l.members.hurry.Stop()
 	l.members.ready, l.members.beat, l.members.soon = q.events.Ready(), l.members.timer.C(), l.members.hurry.C()
+	l.members.asked = map[uint64]int64{}
 	l.greetAs()
 	l.follow()
 	q.begin()
@@ -328,6 +331,7 @@ func (l *loop) join(now int64, e event) {
 	}
 	c := l.config()
 	if _, known := c.Find(e.member); !known {
+		l.members.asked[e.member] = l.k.elapsed()
 		l.admitServer(now, c, e.member)
 		return
 	}

@@ -2,7 +2,6 @@ package ensemble
 
 import (
 	"fmt"
-	"net"
 	"strconv"
 	"strings"
 )
@@ -27,7 +26,7 @@ type Server struct {
 }
 
 // Peer is where other members find the server, host:port.
-func (s Server) Peer() string { return net.JoinHostPort(s.Host, strconv.Itoa(s.QuorumPort)) }
+func (s Server) Peer() string { return hostPort(s.Host, s.QuorumPort) }
 
 const form = "must be host:port:port[:participant|observer][;[host:]port]"
 
@@ -99,7 +98,15 @@ func clientAddr(text string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return net.JoinHostPort(host, strconv.Itoa(n)), nil
+	return hostPort(host, n), nil
+}
+
+// hostPort joins both, with an IPv6 address in brackets.
+func hostPort(host string, port int) string {
+	if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	return host + ":" + strconv.Itoa(port)
 }
 
 // String is the line as ZooKeeper writes it.

@@ -93,8 +93,6 @@ func (p *Preparer) one(x *Txn, r *Request, body zk.Request) zk.Err {
 		return p.deleteContainer(x, r, b)
 	case *zk.GetDataRequest, *zk.GetChildrenRequest: // in a multi of nothing else
 		return zk.ErrMarshalling
-	case *zk.ReconfigRequest:
-		return zk.ErrReconfigDisabled // members change by other means
 	}
 	must.Bug("operation %v is not a write", body.Op())
 	return zk.ErrUnimplemented
