@@ -179,8 +179,6 @@ func (c command) request(t *testing.T) zk.Request {
 		return &zk.SetACLRequest{Path: c.arg, ACL: c.acl(), Version: version}
 	case "check":
 		return &zk.CheckRequest{Path: c.arg, Version: version}
-	case "reconfig":
-		return &zk.ReconfigRequest{}
 	}
 	t.Fatalf("unknown command %q", c.verb)
 	return nil
