@@ -109,7 +109,7 @@ func (d *Decoder) text(b []byte) string {
 	case b == nil && d.err == nil:
 		return Null
 	default:
-		return javaText(b)
+		return Text(b)
 	}
 	return string(b)
 }

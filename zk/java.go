@@ -5,10 +5,11 @@ import (
 	"unicode/utf8"
 )
 
-// javaText returns the string that Java makes of UTF-8 and writes again: every
-// malformed part becomes one U+FFFD, and characters beyond the basic plane are
-// written as two surrogates of three bytes each (BinaryOutputArchive).
-func javaText(b []byte) string {
+// Text returns the string that a server written in Java makes of the UTF-8 that a
+// client sent, as it writes that string: every malformed part becomes one U+FFFD,
+// and characters beyond the basic plane are two surrogates of three bytes each
+// (BinaryOutputArchive).
+func Text(b []byte) string {
 	if plain(b) {
 		return string(b)
 	}

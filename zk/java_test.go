@@ -26,7 +26,7 @@ func TestStringsAsJavaReadsThem(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := hex.EncodeToString([]byte(javaText(b))); got != want {
+		if got := hex.EncodeToString([]byte(Text(b))); got != want {
 			t.Errorf("%s: got %s, want %s", in, got, want)
 		}
 	}
