@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/gregor-mq/gregor/keeper/sasl"
 	"github.com/gregor-mq/gregor/keeper/secure"
@@ -177,7 +178,10 @@ var digests = map[string]func() hash.Hash{
 func digest(userPassword string) string { return digestBy(sha1.New, userPassword) }
 
 func digestBy(algorithm func() hash.Hash, userPassword string) string {
-	user, _, _ := strings.Cut(userPassword, ":")
+	if !utf8.ValidString(userPassword) { // ZooKeeper hashes what it read
+		userPassword = zk.Text([]byte(userPassword))
+	}
+	user, _, _ := strings.Cut(zk.Text([]byte(userPassword)), ":")
 	h := algorithm()
 	h.Write([]byte(userPassword))
 	return user + ":" + base64.StdEncoding.EncodeToString(h.Sum(nil))

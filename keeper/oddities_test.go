@@ -215,4 +215,9 @@ func TestTextAsJavaWritesIt(t *testing.T) {
 		t.Errorf("%q", got.ACL)
 	}
 	r.fails(create("/\xff", zk.Persistent), zk.ErrBadArguments)
+	r.must(&zk.AuthRequest{Scheme: zk.SchemeDigest, Auth: []byte("\xff:x")})
+	me := r.must(zk.WhoAmIRequest{}).(*zk.WhoAmIResponse)
+	if !slices.Contains(me.Clients, zk.ClientInfo{Scheme: zk.SchemeDigest, User: "\ufffd"}) {
+		t.Errorf("%q", me.Clients)
+	}
 }
