@@ -52,6 +52,7 @@ var steps = []struct {
 	{5, settled((*trial).reattach)},
 	{4, (*trial).end},
 	{2, (*trial).stranger},
+	{1, settled((*trial).huge)},
 }
 
 // settled precedes a step after which a connection may end at any moment: what
@@ -201,6 +202,7 @@ func (t *trial) quota(c *party) error {
 	for range t.rng.IntN(3) {
 		top += "/" + pick(t, "a", "b")
 	}
+	accepted("deadly-quotas") // none that end ZooKeeper
 	limits := []byte(pick(t, "count=3,bytes=20", "count=-1,bytes=-1", "count=100,bytes=-1=;countHardLimit=6", "count=-1,bytes=100=;byteHardLimit=40",
 		"count=2,bytes=-1=;byteHardLimit=60;countHardLimit=8", "count=5", "bytes=7", "", "countHardLimit=4"))
 	create := func(path string, data []byte) error {
@@ -310,9 +312,12 @@ func (t *trial) mute(op zk.Op) bool {
 
 // unknown asks for an operation that is none, or none of clients.
 func (t *trial) unknown(c *party) error {
-	op := pick[zk.Op](t, 0, -1, -2, 10, 23, 99, 108, 1000, math.MaxInt32, math.MinInt32, zk.OpCheck, zk.OpDeleteContainer)
+	op := pick[zk.Op](t, 0, -1, -2, 10, 23, 99, 108, 1000, math.MaxInt32, math.MinInt32, zk.OpCheck, zk.OpDeleteContainer, zk.OpCreateSession)
 	if t.mute(op) {
 		op = 23
+	}
+	if op == zk.OpCreateSession && accepted("createSession-is-no-request") {
+		op = 24
 	}
 	if op == zk.OpDeleteContainer && accepted("deleteContainer-needs-permission") {
 		c = t.admin
@@ -401,12 +406,43 @@ func (t *trial) arrive(c *party) error {
 		}
 		c.id, c.pw = [2]int64{}, [2][]byte{}
 		c.name = fmt.Sprintf("%s'", c.name)
-		return t.hello(c, "connects", t.helloOf(c, zk.ConnectRequest{Password: pick(t, make([]byte, 16), nil, []byte("x"))}))
+		return t.hurried(c, "connects", t.helloOf(c, zk.ConnectRequest{Password: pick(t, make([]byte, 16), nil, []byte("x"))}))
 	}
 	if t.chance(15) {
 		return t.intrude(c)
 	}
-	return t.hello(c, "is back", t.helloOf(c, zk.ConnectRequest{SessionID: mine}))
+	return t.hurried(c, "is back", t.helloOf(c, zk.ConnectRequest{SessionID: mine}))
+}
+
+// hurried connects, and now and then does not wait for the answer before it sends
+// the first request.
+func (t *trial) hurried(c *party, what string, hello func(side int) []byte) error {
+	if !t.chance(25) {
+		return t.hello(c, what, hello)
+	}
+	req := t.read()
+	xid := t.xidOf(c, req)
+	what += fmt.Sprintf(" with xid=%d %s", xid, describe(req))
+	if err := t.hello(c, what, hello, wire(xid, req)...); err != nil || !c.connected() {
+		return err
+	}
+	return t.exchange(c, what, func(int) []byte { return nil }, req.Op())
+}
+
+// huge creates a node whose request is as long as one may be, or a byte longer.
+func (t *trial) huge(c *party) error {
+	req := &zk.CreateRequest{Path: t.root + "/huge", ACL: zk.OpenACL()}
+	c.xid++
+	rest := zk.MaxFrame - (len(wire(c.xid, req)) - zk.LengthSize)
+	req.Data = make([]byte, rest+t.rng.IntN(2))
+	b := wire(c.xid, req)
+	if err := t.exchange(c, fmt.Sprintf("create with %d bytes", len(req.Data)), func(int) []byte { return b }, req.Op()); err != nil || !c.connected() {
+		return err
+	}
+	if err := t.ask(c, &zk.GetDataRequest{Path: req.Path}); err != nil || !c.connected() {
+		return err
+	}
+	return t.ask(c, &zk.DeleteRequest{Path: req.Path, Version: -1})
 }
 
 // reattach moves a session to a new connection while it has one.
