@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gregor-mq/gregor/internal/env"
+	"github.com/gregor-mq/gregor/test/virtual"
 	"github.com/gregor-mq/gregor/wire"
 )
 
@@ -35,7 +36,7 @@ func (a *admin) run(ctx context.Context) {
 		if err := a.one(ctx); err != nil {
 			a.again(ctx, err)
 		}
-		_ = env.Sleep(ctx, a.env.Clock, a.rng.between(20*time.Millisecond, 400*time.Millisecond)) // ends with ctx, as the loop does
+		_ = env.Sleep(ctx, a.env.Clock, a.rng.Between(20*time.Millisecond, 400*time.Millisecond)) // ends with ctx, as the loop does
 	}
 }
 
@@ -46,12 +47,12 @@ func (a *admin) one(ctx context.Context) error {
 		return errNobody
 	}
 	names := sortedKeys(a.topics)
-	n := a.rng.n(maxTopics)
+	n := a.rng.N(maxTopics)
 	if n >= len(names) {
 		return a.create(ctx, address)
 	}
 	name := names[n]
-	switch what := a.rng.n(4); {
+	switch what := a.rng.N(4); {
 	case what == 0:
 		return a.remove(ctx, address, name)
 	case a.topics[name].unsure:
@@ -67,7 +68,7 @@ func (a *admin) outcome(what string, code wire.Code, err error) error {
 	if err == nil && code != wire.CodeNone {
 		err = code
 	}
-	a.w.trace.add("%s: %s: %v", a.name, what, err)
+	a.w.trace.Add("%s: %s: %v", a.name, what, err)
 	if err != nil {
 		return fmt.Errorf("%s: %w", what, err)
 	}
@@ -76,7 +77,7 @@ func (a *admin) outcome(what string, code wire.Code, err error) error {
 
 func (a *admin) create(ctx context.Context, address string) error {
 	a.made++
-	name, partitions, copies := fmt.Sprintf("adm-%d", a.made), 1+a.rng.n(3), 1+a.rng.n(a.w.setup.copies)
+	name, partitions, copies := fmt.Sprintf("adm-%d", a.made), 1+a.rng.N(3), 1+a.rng.N(a.w.setup.copies)
 	a.w.topics.Creating(name, partitions, nil)
 	t, err := a.createTopic(ctx, address, name, int32(partitions), int16(copies), nil)
 	err = a.outcome(fmt.Sprintf("create %s with %d partitions of %d copies", name, partitions, copies), t.ErrorCode, err)
@@ -132,8 +133,8 @@ func (a *admin) grow(ctx context.Context, address, name string) error {
 const resourceTopic = 2
 
 func (a *admin) alter(ctx context.Context, address, name string) error {
-	key := pick(a.rng, "retention.ms", "segment.bytes", "max.message.bytes")
-	value := strconv.Itoa(1_000_000 + a.rng.n(1_000_000))
+	key := virtual.Pick(a.rng, "retention.ms", "segment.bytes", "max.message.bytes")
+	value := strconv.Itoa(1_000_000 + a.rng.N(1_000_000))
 	a.w.topics.Setting(name, key, value)
 	req := wire.NewIncrementalAlterConfigsRequest()
 	req.Resources = []wire.IncrementalAlterConfigsRequestAlterConfigsResource{{

@@ -12,6 +12,7 @@ import (
 	"github.com/gregor-mq/gregor/internal/env"
 	"github.com/gregor-mq/gregor/internal/rpc"
 	"github.com/gregor-mq/gregor/test/check"
+	"github.com/gregor-mq/gregor/test/virtual"
 	"github.com/gregor-mq/gregor/wire"
 )
 
@@ -20,7 +21,7 @@ import (
 type client struct {
 	w     *world
 	name  string
-	rng   *random
+	rng   *virtual.Random
 	env   env.Env
 	host  *machine
 	conns map[string]*rpc.Client
@@ -31,7 +32,7 @@ type client struct {
 func (w *world) newClient(name string) *client {
 	m := w.newMachine(name)
 	w.clients = append(w.clients, name)
-	return &client{w: w, name: name, rng: newRandom(w.seed, name+" itself"), host: m, env: m.Boot(), conns: map[string]*rpc.Client{}}
+	return &client{w: w, name: name, rng: virtual.NewRandom(w.seed, name+" itself"), host: m, env: m.Boot(), conns: map[string]*rpc.Client{}}
 }
 
 // requestTimeout is request.timeout.ms of the clients.
@@ -72,7 +73,7 @@ func (c *client) close() {
 func (c *client) refresh(ctx context.Context) error {
 	c.asked = c.env.Clock.Now()
 	addresses := c.addresses()
-	address := addresses[c.rng.n(len(addresses))]
+	address := addresses[c.rng.N(len(addresses))]
 	resp, err := c.metadata(ctx, address)
 	if err == nil {
 		c.image = resp
@@ -146,12 +147,12 @@ const retryPause = 100 * time.Millisecond
 
 // again waits and gets a new picture; it reports false when ctx ended.
 func (c *client) again(ctx context.Context, after error) bool {
-	c.w.trace.add("%s: %v", c.name, after)
-	if env.Sleep(ctx, c.env.Clock, retryPause+c.rng.between(0, retryPause)) != nil {
+	c.w.trace.Add("%s: %v", c.name, after)
+	if env.Sleep(ctx, c.env.Clock, retryPause+c.rng.Between(0, retryPause)) != nil {
 		return false
 	}
 	if err := c.refresh(ctx); err != nil {
-		c.w.trace.add("%s: metadata: %v", c.name, err)
+		c.w.trace.Add("%s: metadata: %v", c.name, err)
 	}
 	return ctx.Err() == nil
 }

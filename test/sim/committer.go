@@ -35,7 +35,7 @@ func (c *committer) run(ctx context.Context) {
 		switch {
 		case err == nil && code == wire.CodeNone:
 			c.w.offsets.Committed(c.group(), committed, c.next)
-			c.w.trace.add("%s: %s is at %d", c.name, c.group(), c.next)
+			c.w.trace.Add("%s: %s is at %d", c.name, c.group(), c.next)
 		case err == nil && refused(code):
 			c.again(ctx, code)
 		default:
@@ -45,7 +45,7 @@ func (c *committer) run(ctx context.Context) {
 			c.again(ctx, fmt.Errorf("commit of %s: %w", c.group(), err))
 			c.groups++
 		}
-		_ = env.Sleep(ctx, c.env.Clock, c.rng.between(5*time.Millisecond, 100*time.Millisecond)) // ends with ctx, as the loop does
+		_ = env.Sleep(ctx, c.env.Clock, c.rng.Between(5*time.Millisecond, 100*time.Millisecond)) // ends with ctx, as the loop does
 	}
 }
 
@@ -59,7 +59,7 @@ func (c *committer) coordinator(ctx context.Context) (address string, ok bool) {
 	addresses := c.addresses()
 	req := wire.NewFindCoordinatorRequest()
 	req.CoordinatorKey = c.group()
-	resp, err := askFor[*wire.FindCoordinatorResponse](ctx, c.client, addresses[c.rng.n(len(addresses))], req, 2)
+	resp, err := askFor[*wire.FindCoordinatorResponse](ctx, c.client, addresses[c.rng.N(len(addresses))], req, 2)
 	if err != nil || resp.ErrorCode != wire.CodeNone {
 		return "", false
 	}

@@ -40,8 +40,8 @@ func (c *consumer) run(ctx context.Context) {
 		case err != nil:
 			c.near = ""
 			c.again(ctx, err)
-		case n == 0 || c.rng.chance(20):
-			_ = env.Sleep(ctx, c.env.Clock, c.rng.between(time.Millisecond, 20*time.Millisecond)) // ends with ctx, as the loop does
+		case n == 0 || c.rng.Chance(20):
+			_ = env.Sleep(ctx, c.env.Clock, c.rng.Between(time.Millisecond, 20*time.Millisecond)) // ends with ctx, as the loop does
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gregor-mq/gregor/internal/env/memfs"
+	"github.com/gregor-mq/gregor/test/virtual"
 )
 
 // disaster is something that goes wrong and is mended after a while.
@@ -36,36 +37,36 @@ type plan struct {
 func (w *world) disasters(look *observer) {
 	p := &plan{world: w, look: look}
 	p.mu.busy = map[string]bool{}
-	w.sleep(w.rng.between(500*time.Millisecond, 2*time.Second))
+	w.sleep(w.rng.Between(500*time.Millisecond, 2*time.Second))
 	for range w.setup.disasters {
 		p.strike()
-		w.sleep(w.rng.between(200*time.Millisecond, 4*time.Second))
+		w.sleep(w.rng.Between(200*time.Millisecond, 4*time.Second))
 	}
 	p.ongoing.Wait()
 }
 
 // strike begins one disaster, if its victim is free.
 func (p *plan) strike() {
-	victim := pick(p.rng, p.brokers...)
-	if p.rng.chance(20) {
+	victim := virtual.Pick(p.rng, p.brokers...)
+	if p.rng.Chance(20) {
 		victim = p.zookeeper
 	}
-	if p.rng.chance(10) && (p.setup.minISR > 1 || victim == p.zookeeper) {
+	if p.rng.Chance(10) && (p.setup.minISR > 1 || victim == p.zookeeper) {
 		p.powerCut(victim)
 		return
 	}
 	d := p.draw(victim)
-	last := pick(p.rng, p.rng.between(20*time.Millisecond, 500*time.Millisecond), p.rng.between(500*time.Millisecond, 3*time.Second), p.rng.between(3*time.Second, 9*time.Second))
+	last := virtual.Pick(p.rng, p.rng.Between(20*time.Millisecond, 500*time.Millisecond), p.rng.Between(500*time.Millisecond, 3*time.Second), p.rng.Between(3*time.Second, 9*time.Second))
 	if !p.take(victim.Name()) {
 		return
 	}
-	p.trace.add("DISASTER: %s for %v", d.name, last)
+	p.trace.Add("DISASTER: %s for %v", d.name, last)
 	p.ongoing.Go(func() {
 		defer p.free(victim.Name())
 		d.begin()
 		p.sleep(last)
 		d.end()
-		p.trace.add("MENDED: %s", d.name)
+		p.trace.Add("MENDED: %s", d.name)
 	})
 }
 
@@ -88,7 +89,7 @@ func (p *plan) draw(victim *process) disaster {
 	of := func(what string, begin, end func()) disaster {
 		return disaster{victim.Name() + " " + what, begin, end}
 	}
-	switch p.rng.n(10) {
+	switch p.rng.N(10) {
 	case 0:
 		return of("is killed", victim.kill, victim.boot)
 	case 1:
@@ -98,7 +99,7 @@ func (p *plan) draw(victim *process) disaster {
 	case 3:
 		return p.badDisk(victim)
 	case 4:
-		d := pick(p.rng, time.Second, -time.Second, time.Hour, -time.Hour, 30*24*time.Hour)
+		d := virtual.Pick(p.rng, time.Second, -time.Second, time.Hour, -time.Hour, 30*24*time.Hour)
 		return of(fmt.Sprintf("has its clock moved by %v", d), func() { victim.Jump(d) }, func() {})
 	case 5, 6:
 		return p.isolation(victim)
@@ -114,13 +115,13 @@ func (p *plan) draw(victim *process) disaster {
 // again: a broker that is back before its failure was noticed is still in the
 // ISR without its last records, and must not be the only one there.
 func (p *plan) powerCut(victim *process) {
-	keep := pick(p.rng, 0, 50, 90)
-	last := p.rng.between(20*time.Millisecond, 6*time.Second)
+	keep := virtual.Pick(p.rng, 0, 50, 90)
+	last := p.rng.Between(20*time.Millisecond, 6*time.Second)
 	p.ongoing.Wait()
 	if victim != p.zookeeper && !p.allInSync() {
 		return
 	}
-	p.trace.add("DISASTER: %s loses power for %v, %d%% of what was not synced stays", victim.Name(), last, keep)
+	p.trace.Add("DISASTER: %s loses power for %v, %d%% of what was not synced stays", victim.Name(), last, keep)
 	victim.powerCut(keep)
 	p.sleep(last)
 	victim.boot()
@@ -131,7 +132,7 @@ func (p *plan) powerCut(victim *process) {
 			break
 		}
 	}
-	p.trace.add("MENDED: %s has power", victim.Name())
+	p.trace.Add("MENDED: %s has power", victim.Name())
 }
 
 // allInSync reports whether every partition has all its replicas in sync.
@@ -142,7 +143,7 @@ func (p *plan) allInSync() bool {
 	if err == nil {
 		err = allInSync(found)
 	}
-	p.trace.add("all in sync? %v", err)
+	p.trace.Add("all in sync? %v", err)
 	return err == nil
 }
 
@@ -160,15 +161,15 @@ func (p *plan) others(victim *process) []string {
 // isolation cuts a victim off from a side of the world.
 func (p *plan) isolation(victim *process) disaster {
 	from, name := p.others(victim), "all"
-	switch p.rng.n(3) {
+	switch p.rng.N(3) {
 	case 0:
 		from, name = from[:len(from)-len(p.clients)], "its peers"
 	case 1:
 		from, name = from[:1], from[0]
 	}
 	into, outof := true, true
-	if p.rng.chance(30) {
-		into = p.rng.chance(50)
+	if p.rng.Chance(30) {
+		into = p.rng.Chance(50)
 		outof = !into
 	}
 	each := func(f func(from, to string)) func() {
@@ -189,7 +190,7 @@ func (p *plan) isolation(victim *process) disaster {
 // brokenLink cuts one link.
 func (p *plan) brokenLink(victim *process) disaster {
 	all := p.others(victim)
-	other := all[p.rng.n(len(all))]
+	other := all[p.rng.N(len(all))]
 	return disaster{
 		fmt.Sprintf("%s and %s do not hear each other", victim.Name(), other),
 		func() { p.links.Cut(victim.Name(), other); p.links.Cut(other, victim.Name()) },
@@ -200,11 +201,11 @@ func (p *plan) brokenLink(victim *process) disaster {
 // badDisk makes writes fail, in one directory or all. Afterwards the process is
 // started anew: a directory that failed stays offline.
 func (p *plan) badDisk(victim *process) disaster {
-	under := pick(p.rng, "/", logDirs[0])
+	under := virtual.Pick(p.rng, "/", logDirs[0])
 	if victim == p.zookeeper {
 		under = "/"
 	}
-	why := pick(p.rng, syscall.EIO, syscall.ENOSPC, syscall.EROFS)
+	why := virtual.Pick(p.rng, syscall.EIO, syscall.ENOSPC, syscall.EROFS)
 	return disaster{
 		fmt.Sprintf("%s gets %q when it writes below %s", victim.Name(), why.Error(), under),
 		func() {
@@ -230,5 +231,5 @@ const aftermath = 10 * time.Second
 // heal mends all that may still be broken.
 func (w *world) heal() {
 	w.links.MendAll()
-	w.trace.add("ALL IS HEALED")
+	w.trace.Add("ALL IS HEALED")
 }

@@ -19,6 +19,6 @@
 //   - Owns: the scheduler, the world, its clients, the plan of disasters.
 //   - Goroutines: those of the brokers, the keeper and the clients; none is left.
 //   - Disk: in memory.
-//   - Locks: scheduler.mu, trace.mu, random.mu, ghosts.mu; test/check's.
+//   - Locks: ghosts.mu; test/check's.
 //   - Kafka counterpart: kafkatest.tests.core.replication_test, Trogdor.
 package sim

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gregor-mq/gregor/test/check"
+	"github.com/gregor-mq/gregor/test/virtual"
 )
 
 const loadTopic = "load"
@@ -28,7 +29,7 @@ func (w *world) startLoad() *load {
 	l.send, l.stopSend = context.WithCancel(context.Background())
 	l.read, l.stopRead = context.WithCancel(context.Background())
 	a := &admin{client: w.newClient("admin"), topics: map[string]*topic{}}
-	configs := map[string]string{"segment.bytes": pick(w.rng, "2000", "20000", "1000000")}
+	configs := map[string]string{"segment.bytes": virtual.Pick(w.rng, "2000", "20000", "1000000")}
 	w.topics.Creating(loadTopic, int(w.setup.partitions), configs)
 	a.ensureTopic(context.Background(), loadTopic, w.setup.partitions, int16(w.setup.copies), configs)
 	begin := func(wg *sync.WaitGroup, run func()) {

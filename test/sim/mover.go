@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gregor-mq/gregor/internal/env"
+	"github.com/gregor-mq/gregor/test/virtual"
 	"github.com/gregor-mq/gregor/wire"
 )
 
@@ -19,17 +20,17 @@ func (m *mover) run(ctx context.Context) {
 	defer m.close()
 	for ctx.Err() == nil {
 		what, err := m.one(ctx)
-		m.w.trace.add("%s: %s: %v", m.name, what, err)
+		m.w.trace.Add("%s: %s: %v", m.name, what, err)
 		if err != nil {
 			m.again(ctx, err)
 		}
-		_ = env.Sleep(ctx, m.env.Clock, m.rng.between(200*time.Millisecond, 3*time.Second)) // ends with ctx, as the loop does
+		_ = env.Sleep(ctx, m.env.Clock, m.rng.Between(200*time.Millisecond, 3*time.Second)) // ends with ctx, as the loop does
 	}
 }
 
 func (m *mover) one(ctx context.Context) (string, error) {
-	p := int32(m.rng.n(int(m.w.setup.partitions)))
-	switch m.rng.n(3) {
+	p := int32(m.rng.N(int(m.w.setup.partitions)))
+	switch m.rng.N(3) {
 	case 0:
 		return m.reassign(ctx, p)
 	case 1:
@@ -41,7 +42,7 @@ func (m *mover) one(ctx context.Context) (string, error) {
 // reassign asks for other replicas, or the same in another order.
 func (m *mover) reassign(ctx context.Context, p int32) (string, error) {
 	var replicas []int32
-	for _, id := range m.rng.perm(len(m.w.brokers))[:m.w.setup.copies] {
+	for _, id := range m.rng.Perm(len(m.w.brokers))[:m.w.setup.copies] {
 		replicas = append(replicas, int32(id))
 	}
 	what := fmt.Sprintf("reassign %s-%d to %v", loadTopic, p, replicas)
@@ -99,7 +100,7 @@ func (m *mover) elect(ctx context.Context, p int32) (string, error) {
 // moveDir asks a broker to move its replica to one of its log directories.
 func (m *mover) moveDir(ctx context.Context, p int32) (string, error) {
 	addresses := m.addresses()
-	i, dir := m.rng.n(len(addresses)), pick(m.rng, logDirs...)
+	i, dir := m.rng.N(len(addresses)), virtual.Pick(m.rng, logDirs...)
 	what := fmt.Sprintf("move %s-%d of broker %d to %s", loadTopic, p, i, dir)
 	req := wire.NewAlterReplicaLogDirsRequest()
 	req.Dirs = []wire.AlterReplicaLogDirsRequestAlterReplicaLogDir{{

@@ -161,5 +161,5 @@ func (o *observer) depose() {
 	if err == nil {
 		err = z.Delete(ctx, znode.ControllerPath, -1)
 	}
-	o.w.trace.add("depose the controller: %v", err)
+	o.w.trace.Add("depose the controller: %v", err)
 }

@@ -71,7 +71,7 @@ func (p *process) boot() {
 	ctx, end := context.WithCancelCause(context.Background())
 	p.end = end
 	p.w.sleep(time.Millisecond) // what begins together has no order
-	p.w.trace.add("%s boots", p.Name())
+	p.w.trace.Add("%s boots", p.Name())
 	p.ended.Go(func() {
 		for ctx.Err() == nil {
 			p.live(ctx)
@@ -88,14 +88,14 @@ func (p *process) live(ctx context.Context) {
 	out := &lines{p}
 	prog, err := p.start(ctx, p.Boot(), node.NewLevels(out, slog.LevelInfo))
 	if err != nil {
-		p.w.trace.add("%s does not start: %v", p.Name(), err)
+		p.w.trace.Add("%s does not start: %v", p.Name(), err)
 		return
 	}
-	p.w.trace.add("%s is up", p.Name())
+	p.w.trace.Add("%s is up", p.Name())
 	p.setProgram(prog)
 	select {
 	case <-prog.Done():
-		p.w.trace.add("%s ends by itself", p.Name())
+		p.w.trace.Add("%s ends by itself", p.Name())
 	case <-ctx.Done():
 	}
 	p.setProgram(nil)
@@ -106,7 +106,7 @@ func (p *process) live(ctx context.Context) {
 	stopping, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	err = prog.Stop(stopping)
-	p.w.trace.add("%s is down: %v", p.Name(), err)
+	p.w.trace.Add("%s is down: %v", p.Name(), err)
 }
 
 // stopLimit bounds a clean stop, as the program's own does.
@@ -143,7 +143,7 @@ func (p *process) stop() {
 }
 
 func (p *process) finish(why error) {
-	p.w.trace.add("%s: %v", p.Name(), why)
+	p.w.trace.Add("%s: %v", p.Name(), why)
 	p.end(why)
 	p.ended.Wait()
 	p.end = nil
@@ -152,7 +152,7 @@ func (p *process) finish(why error) {
 // powerCut takes the power from the machine: what was not synced may be lost.
 func (p *process) powerCut(keepPercent int) {
 	p.Kill()
-	p.disk = p.disk.CrashClone(memfs.Crash{Rand: p.w.rng.std(), KeepPercent: keepPercent})
+	p.disk = p.disk.CrashClone(memfs.Crash{Rand: p.w.rng.Std(), KeepPercent: keepPercent})
 	p.PowerCut(p.disk)
 	if p.end != nil {
 		p.finish(errKill)
@@ -165,7 +165,7 @@ type lines struct{ of *process }
 // Write implements io.Writer; it gets whole lines.
 func (l *lines) Write(b []byte) (int, error) {
 	_, text, _ := strings.Cut(string(b), " ") // without the time, which the event log has
-	l.of.w.trace.add("%s: %s", l.of.Name(), strings.TrimSpace(text))
+	l.of.w.trace.Add("%s: %s", l.of.Name(), strings.TrimSpace(text))
 	l.of.note(text)
 	return len(b), nil
 }

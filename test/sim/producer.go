@@ -32,7 +32,7 @@ func (p *producer) run(ctx, hard context.Context) {
 	}
 	for ctx.Err() == nil {
 		var values []check.Value
-		for range 1 + p.rng.n(4) {
+		for range 1 + p.rng.N(4) {
 			values = append(values, p.w.history.Next(p.number, p.to))
 		}
 		offset, ok := p.send(hard, values)
@@ -43,7 +43,7 @@ func (p *producer) run(ctx, hard context.Context) {
 			p.w.history.Acked(p.to, v, offset+int64(i))
 		}
 		p.w.acked.Add(int64(len(values)))
-		_ = env.Sleep(ctx, p.env.Clock, p.rng.between(time.Millisecond, 40*time.Millisecond)) // ends with ctx, as the loop does
+		_ = env.Sleep(ctx, p.env.Clock, p.rng.Between(time.Millisecond, 40*time.Millisecond)) // ends with ctx, as the loop does
 	}
 }
 
@@ -53,7 +53,7 @@ func (p *producer) identify(ctx context.Context) bool {
 		req := wire.NewInitProducerIDRequest()
 		req.TransactionalID, req.TransactionTimeoutMs = nil, 60_000
 		addresses := p.addresses()
-		resp, err := askFor[*wire.InitProducerIDResponse](ctx, p.client, addresses[p.rng.n(len(addresses))], req, 4)
+		resp, err := askFor[*wire.InitProducerIDResponse](ctx, p.client, addresses[p.rng.N(len(addresses))], req, 4)
 		if err == nil && resp.ErrorCode == wire.CodeNone {
 			p.id, p.epoch = resp.ProducerID, resp.ProducerEpoch
 			return true
@@ -73,7 +73,7 @@ func (p *producer) identify(ctx context.Context) bool {
 func (p *producer) send(ctx context.Context, values []check.Value) (int64, bool) {
 	p.builder.Reset(record.Spec{HasProducer: true, ProducerID: p.id, ProducerEpoch: p.epoch, BaseSequence: p.sequence})
 	for _, v := range values {
-		p.builder.Append(p.env.Clock.Now().UnixMilli(), nil, v.Encode(p.to, p.rng.n(200)))
+		p.builder.Append(p.env.Clock.Now().UnixMilli(), nil, v.Encode(p.to, p.rng.N(200)))
 	}
 	batch, err := p.builder.Build()
 	if err != nil {
@@ -87,11 +87,11 @@ func (p *producer) send(ctx context.Context, values []check.Value) (int64, bool)
 		out, err := p.once(ctx, batch)
 		switch {
 		case err == nil && out.ErrorCode == wire.CodeNone:
-			p.w.trace.add("%s: sequence %d is at offset %d", p.name, p.sequence, out.BaseOffset)
+			p.w.trace.Add("%s: sequence %d is at offset %d", p.name, p.sequence, out.BaseOffset)
 			p.sequence = record.AddSequence(p.sequence, int32(len(values)))
 			return out.BaseOffset, true
 		case err == nil && !out.ErrorCode.Retriable() && out.ErrorCode != wire.CodeOutOfOrderSequenceNumber:
-			p.w.trace.add("%s: sequence %d is refused: %v", p.name, p.sequence, out.ErrorCode)
+			p.w.trace.Add("%s: sequence %d is refused: %v", p.name, p.sequence, out.ErrorCode)
 			p.w.history.Refused(p.to, values[0], out.ErrorCode)
 			return 0, false
 		case err == nil:

@@ -9,10 +9,10 @@ import (
 
 // run is a whole life of a cluster. It is the bubble's main goroutine.
 func (w *world) run() {
-	go w.sched.run()
-	defer w.sched.stop()
+	go w.sched.Run()
+	defer w.sched.Stop()
 	w.setup = w.choose()
-	w.trace.add("%+v", w.setup)
+	w.trace.Add("%+v", w.setup)
 	w.zookeeper = w.newKeeper()
 	for id := range w.setup.brokers {
 		w.brokers = append(w.brokers, w.newBroker(id))
@@ -69,7 +69,7 @@ func (w *world) settle(look *observer) (found []partition) {
 		return w.moving()
 	})
 	for _, p := range found {
-		w.trace.add("found %v", p)
+		w.trace.Add("found %v", p)
 	}
 	return found
 }

@@ -13,14 +13,15 @@ import (
 	"github.com/gregor-mq/gregor/internal/env/memfs"
 	"github.com/gregor-mq/gregor/internal/env/memnet"
 	"github.com/gregor-mq/gregor/test/check"
+	"github.com/gregor-mq/gregor/test/virtual"
 )
 
 // world is a cluster with all that it stands on.
 type world struct {
 	seed  uint64
-	rng   *random // of the story
-	trace *trace
-	sched *scheduler
+	rng   *virtual.Random // of the story
+	trace *virtual.Trace
+	sched *virtual.Scheduler
 	wire  *memnet.Net
 	links *fault.Network
 	hosts int
@@ -42,14 +43,14 @@ type world struct {
 
 // problem notes what must not be.
 func (w *world) problem(err error) {
-	w.trace.add("PROBLEM: %v", err)
+	w.trace.Add("PROBLEM: %v", err)
 	w.problems.Lock()
 	defer w.problems.Unlock()
 	w.problems.all = append(w.problems.all, err)
 }
 
-func newWorld(seed uint64, tr *trace) *world {
-	w := &world{seed: seed, rng: newRandom(seed, "story"), trace: tr, sched: newScheduler(tr), links: fault.NewNetwork(), history: check.NewHistory(), topics: check.NewTopics(), offsets: check.NewOffsets(), ghosts: newGhosts()}
+func newWorld(seed uint64, tr *virtual.Trace) *world {
+	w := &world{seed: seed, rng: virtual.NewRandom(seed, "story"), trace: tr, sched: virtual.NewScheduler(), links: fault.NewNetwork(), history: check.NewHistory(), topics: check.NewTopics(), offsets: check.NewOffsets(), ghosts: newGhosts()}
 	w.wire = memnet.NewDelayed(w.sched, w.delay())
 	return w
 }
@@ -60,21 +61,21 @@ func newWorld(seed uint64, tr *trace) *world {
 func (w *world) delay() memnet.Delay {
 	type way struct{ from, to string }
 	var mu sync.Mutex
-	paces := map[way]*random{}
+	paces := map[way]*virtual.Random{}
 	return func(from, to net.Addr) time.Duration {
 		mu.Lock()
 		defer mu.Unlock()
 		at := way{from.String(), to.String()}
 		if paces[at] == nil {
-			paces[at] = newRandom(w.seed, at.from+" "+at.to)
+			paces[at] = virtual.NewRandom(w.seed, at.from+" "+at.to)
 		}
-		switch n := paces[at].n(1000); {
+		switch n := paces[at].N(1000); {
 		case n < 5:
-			return paces[at].between(time.Millisecond, 50*time.Millisecond)
+			return paces[at].Between(time.Millisecond, 50*time.Millisecond)
 		case n < 50:
-			return paces[at].between(500*time.Microsecond, 5*time.Millisecond)
+			return paces[at].Between(500*time.Microsecond, 5*time.Millisecond)
 		}
-		return paces[at].between(50*time.Microsecond, 500*time.Microsecond)
+		return paces[at].Between(50*time.Microsecond, 500*time.Microsecond)
 	}
 }
 
@@ -90,7 +91,7 @@ type machine struct {
 func (w *world) newMachine(name string) *machine {
 	w.hosts++
 	m := &machine{w: w, addr: fmt.Sprintf("10.0.0.%d", w.hosts), disk: memfs.New(0, w.sched.Now)}
-	base := env.Env{Clock: w.sched, Net: tracedNet{w.wire, w.trace, name}, FS: m.disk, Rand: newRandom(w.seed, name)}
+	base := env.Env{Clock: w.sched, Net: w.trace.Net(w.wire, name), FS: m.disk, Rand: virtual.NewRandom(w.seed, name)}
 	m.Host = w.links.Host(name, base, fault.Options{DiskRuns: true})
 	return m
 }

@@ -1,4 +1,4 @@
-package sim
+package virtual
 
 import (
 	"container/heap"
@@ -9,11 +9,10 @@ import (
 	"github.com/gregor-mq/gregor/internal/env"
 )
 
-// scheduler is the clock of a world. It releases one event at a time, each at
+// Scheduler is the clock of a world. It releases one event at a time, each at
 // an instant of its own, when all goroutines rest.
-type scheduler struct {
-	trace *trace
-	mu    struct {
+type Scheduler struct {
+	mu struct {
 		sync.Mutex
 		events events
 		taken  map[int64]bool // instants of pending events, in ns
@@ -23,25 +22,26 @@ type scheduler struct {
 	done   chan struct{}
 }
 
-var _ env.Clock = (*scheduler)(nil)
+var _ env.Clock = (*Scheduler)(nil)
 
-func newScheduler(tr *trace) *scheduler {
-	s := &scheduler{trace: tr, sooner: make(chan struct{}, 1), done: make(chan struct{})}
+// NewScheduler returns a clock at which nothing is due.
+func NewScheduler() *Scheduler {
+	s := &Scheduler{sooner: make(chan struct{}, 1), done: make(chan struct{})}
 	s.mu.taken = map[int64]bool{}
 	return s
 }
 
 // event is one pending timer.
 type event struct {
-	s    *scheduler
+	s    *Scheduler
 	at   time.Time
 	c    chan time.Time // nil with f
 	f    func()
 	slot int // in the heap, -1 when it is not pending
 }
 
-// run releases events until stop; it must be a goroutine of the bubble.
-func (s *scheduler) run() {
+// Run releases events until Stop; it must be a goroutine of the bubble.
+func (s *Scheduler) Run() {
 	for {
 		synctest.Wait()
 		left, some := s.step()
@@ -63,10 +63,11 @@ func (s *scheduler) run() {
 	}
 }
 
-func (s *scheduler) stop() { close(s.done) }
+// Stop ends Run.
+func (s *Scheduler) Stop() { close(s.done) }
 
 // step fires the oldest event if it is due, or says how long until it is.
-func (s *scheduler) step() (left time.Duration, some bool) {
+func (s *Scheduler) step() (left time.Duration, some bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.mu.events) == 0 {
@@ -87,34 +88,34 @@ func (s *scheduler) step() (left time.Duration, some bool) {
 	return 0, true
 }
 
-// fired returns how many events there were.
-func (s *scheduler) fired() int {
+// Fired returns how many events there were.
+func (s *Scheduler) Fired() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.mu.fired
 }
 
 // Now implements env.Clock.
-func (s *scheduler) Now() time.Time { return time.Now() }
+func (s *Scheduler) Now() time.Time { return time.Now() }
 
 // NewTimer implements env.Clock.
-func (s *scheduler) NewTimer(d time.Duration) env.Timer {
+func (s *Scheduler) NewTimer(d time.Duration) env.Timer {
 	return s.add(&event{s: s, c: make(chan time.Time, 1)}, d)
 }
 
 // AfterFunc implements env.Clock.
-func (s *scheduler) AfterFunc(d time.Duration, f func()) env.Timer {
+func (s *Scheduler) AfterFunc(d time.Duration, f func()) env.Timer {
 	return s.add(&event{s: s, f: f}, d)
 }
 
-func (s *scheduler) add(e *event, d time.Duration) *event {
+func (s *Scheduler) add(e *event, d time.Duration) *event {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.addLocked(e, d)
 	return e
 }
 
-func (s *scheduler) addLocked(e *event, d time.Duration) {
+func (s *Scheduler) addLocked(e *event, d time.Duration) {
 	// Never now: what is to happen after nothing happens in a step of its own.
 	e.at = time.Now().Add(max(d, 1))
 	for s.mu.taken[e.at.UnixNano()] {
@@ -130,7 +131,7 @@ func (s *scheduler) addLocked(e *event, d time.Duration) {
 	}
 }
 
-func (s *scheduler) removeLocked(e *event) bool {
+func (s *Scheduler) removeLocked(e *event) bool {
 	if e.slot < 0 {
 		return false
 	}

@@ -1,6 +1,6 @@
 //go:build !linux
 
-package sim
+package virtual
 
 // restrainMonitor is for Linux. Elsewhere a machine with much else to do may let
 // real time into the schedule.

@@ -1,4 +1,4 @@
-package sim
+package virtual
 
 import (
 	"bytes"
@@ -16,10 +16,10 @@ import (
 	"github.com/gregor-mq/gregor/internal/env"
 )
 
-// trace is the event log of a run. Its hash is the same whenever the same things
+// Trace is the event log of a run. Its hash is the same whenever the same things
 // happened at the same times. What happens at one instant has no order: it is
 // what one event sets off in goroutines that know nothing of each other.
-type trace struct {
+type Trace struct {
 	began time.Time
 	mu    struct {
 		sync.Mutex
@@ -34,9 +34,10 @@ type trace struct {
 	}
 }
 
-// newTrace returns a log, which is also written to a file if one is named.
-func newTrace(name string) (*trace, error) {
-	tr := &trace{began: time.Now()}
+// NewTrace returns a log, which is also written to a file if one is named; it
+// fails when that cannot be made.
+func NewTrace(name string) (*Trace, error) {
+	tr := &Trace{began: time.Now()}
 	if name == "" {
 		return tr, nil
 	}
@@ -48,8 +49,8 @@ func newTrace(name string) (*trace, error) {
 	return tr, nil
 }
 
-// add notes something.
-func (tr *trace) add(format string, args ...any) {
+// Add notes something.
+func (tr *Trace) Add(format string, args ...any) {
 	line := fmt.Sprintf(format, args...)
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
@@ -61,7 +62,7 @@ func (tr *trace) add(format string, args ...any) {
 }
 
 // passLocked ends an instant.
-func (tr *trace) passLocked() {
+func (tr *Trace) passLocked() {
 	slices.Sort(tr.mu.now)
 	h := fnv.New64a()
 	_, _ = fmt.Fprintf(h, "%x %v", tr.mu.sum, tr.mu.at) // a hash does not fail
@@ -76,15 +77,19 @@ func (tr *trace) passLocked() {
 	tr.mu.now = tr.mu.now[:0]
 }
 
-// hash returns what stands for all that happened so far.
-func (tr *trace) hash() (sum uint64, lines int) {
+// Began returns when the log begins.
+func (tr *Trace) Began() time.Time { return tr.began }
+
+// Hash returns what stands for all that happened so far.
+func (tr *Trace) Hash() (sum uint64, lines int) {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
 	tr.passLocked()
 	return tr.mu.sum, tr.mu.lines
 }
 
-func (tr *trace) close() error {
+// Close writes the file.
+func (tr *Trace) Close() error {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
 	tr.passLocked()
@@ -95,17 +100,19 @@ func (tr *trace) close() error {
 	return errors.Join(err, tr.mu.file.Close())
 }
 
-// tracedNet notes what a host sends.
+// Net returns a network on which it is noted what a host sends.
+func (tr *Trace) Net(n env.Net, host string) env.Net { return tracedNet{n, tr, host} }
+
 type tracedNet struct {
 	env.Net
-	tr   *trace
+	tr   *Trace
 	host string
 }
 
 // Dial implements env.Net.
 func (n tracedNet) Dial(ctx context.Context, network, address string) (net.Conn, error) {
 	c, err := n.Net.Dial(ctx, network, address)
-	n.tr.add("%s dials %s: %v", n.host, address, err)
+	n.tr.Add("%s dials %s: %v", n.host, address, err)
 	if err != nil {
 		return nil, err
 	}
@@ -143,12 +150,12 @@ type tracedConn struct {
 // Write implements net.Conn.
 func (c tracedConn) Write(p []byte) (int, error) {
 	n, err := c.Conn.Write(p)
-	c.n.tr.add("%s %v>%v %d %08x %v", c.n.host, c.LocalAddr(), c.RemoteAddr(), n, crc32.ChecksumIEEE(p[:n]), err)
+	c.n.tr.Add("%s %v>%v %d %08x %v", c.n.host, c.LocalAddr(), c.RemoteAddr(), n, crc32.ChecksumIEEE(p[:n]), err)
 	return n, err
 }
 
 // Close implements net.Conn.
 func (c tracedConn) Close() error {
-	c.n.tr.add("%s %v>%v closes", c.n.host, c.LocalAddr(), c.RemoteAddr())
+	c.n.tr.Add("%s %v>%v closes", c.n.host, c.LocalAddr(), c.RemoteAddr())
 	return c.Conn.Close()
 }
