@@ -219,7 +219,8 @@ func (w *world) checkWatches() {
 					continue
 				}
 				i, _ := slices.BinarySearch(changes[path], since+1)
-				if i < len(changes[path]) && changes[path][i] <= s.zxid {
+				// A multi is one change and several events.
+				if i < len(changes[path]) && (changes[path][i] < s.zxid || changes[path][i] == s.zxid && s.event == "") {
 					w.problem("%s got an answer of zxid 0x%x before the event of the change of %s at 0x%x, watched since 0x%x",
 						c.client, s.zxid, path, changes[path][i], since)
 					delete(armed, path)

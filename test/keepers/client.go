@@ -92,8 +92,8 @@ func (c *client) greet(nc net.Conn, timeout time.Duration) error {
 	if c.life != nil {
 		req.SessionID, req.Timeout = c.life.id, int32(c.life.timeout.Milliseconds())
 	}
-	now := c.env.Clock.Now()
-	_ = nc.SetDeadline(now.Add(dialLimit)) // shows at once below
+	now := c.now()
+	_ = nc.SetDeadline(c.env.Clock.Now().Add(dialLimit)) // shows at once below
 	if c.life != nil {
 		c.life.said = now
 	}
@@ -109,7 +109,7 @@ func (c *client) greet(nc net.Conn, timeout time.Duration) error {
 		return err
 	}
 	if resp.Timeout == 0 {
-		c.life.refused = c.env.Clock.Now()
+		c.life.refused = c.now()
 		c.settle()
 		return errOver
 	}
@@ -131,7 +131,7 @@ func (c *client) greet(nc net.Conn, timeout time.Duration) error {
 // now or never will.
 func (c *client) settle() {
 	for _, o := range c.unknown {
-		o.ret, o.settled = c.env.Clock.Now(), true
+		o.ret, o.settled = c.now(), true
 	}
 	c.unknown = nil
 }
@@ -175,7 +175,7 @@ func (c *client) exchange(all []*asked) error {
 
 func (c *client) send(all []*asked) error {
 	var out []byte
-	now := c.env.Clock.Now()
+	now := c.now()
 	for _, a := range all {
 		a.sent = now
 		for _, o := range a.ops {
@@ -187,7 +187,7 @@ func (c *client) send(all []*asked) error {
 	}
 	c.waits = append(c.waits, all...)
 	c.life.said = now
-	_ = c.nc.SetDeadline(now.Add(c.life.timeout * 2 / 3)) // shows below
+	_ = c.nc.SetDeadline(c.env.Clock.Now().Add(c.life.timeout * 2 / 3)) // shows below
 	_, err := c.nc.Write(out)
 	return err
 }
@@ -251,7 +251,7 @@ func (c *client) event(h zk.ReplyHeader, ev *zk.Event) error {
 
 // answer takes in what a reply says.
 func (c *client) answer(a *asked, h zk.ReplyHeader, d *zk.Decoder) error {
-	now := c.env.Clock.Now()
+	now := c.now()
 	seen := sight{zxid: h.Zxid}
 	defer func() { c.log.seen = append(c.log.seen, seen) }()
 	body := zk.NewResponse(a.req.Op())
@@ -323,7 +323,7 @@ func (c *client) disconnect(closes bool) {
 	}
 	for _, a := range c.waits {
 		for _, o := range a.ops {
-			o.ret = c.env.Clock.Now()
+			o.ret = c.now()
 			c.w.trace.Add("%v", o)
 			c.unknown = append(c.unknown, o)
 		}
@@ -347,3 +347,6 @@ func (c *client) leave() {
 
 // paths are the nodes that all clients write.
 func paths() []string { return strings.Fields("/k0 /k1 /k2 /k3 /k4 /k5") }
+
+// now is the time by which the history goes: that of no machine.
+func (c *client) now() time.Time { return c.w.sched.Now().Round(0) }

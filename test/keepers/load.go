@@ -116,7 +116,7 @@ func (c *client) draw() []*asked {
 	path := virtual.Pick(c.rng, paths()...)
 	switch n := c.rng.N(100); {
 	case n < 20:
-		o := &op{kind: opRead, path: path, call: c.env.Clock.Now()}
+		o := &op{kind: opRead, path: path, call: c.now()}
 		sync := c.ask(&zk.SyncRequest{Path: path})
 		return []*asked{sync, c.ask(&zk.GetDataRequest{Path: path}, o)}
 	case n < 40:

@@ -176,7 +176,9 @@ func (m *member) note(line string) {
 	switch {
 	case strings.Contains(line, "msg=leads term="):
 		m.mu.leads = true
-	case strings.Contains(line, `msg="leads no longer"`), strings.Contains(line, "msg=ends"):
+	case strings.Contains(line, `msg="leads no longer"`):
+		m.mu.leads = false
+	case strings.Contains(line, "msg=ends"):
 		m.mu.leads, m.mu.voters = false, 0
 	case strings.Contains(line, "switched to configuration "):
 		m.mu.voters, m.mu.learners = count(line, "voters=("), count(line, "learners=(")

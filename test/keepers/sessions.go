@@ -48,14 +48,14 @@ func (v *watcher) run() {
 }
 
 func (v *watcher) look() {
-	l := look{call: v.env.Clock.Now()}
+	l := look{call: v.now()}
 	v.xid += 2
 	list := &asked{xid: v.xid, req: &zk.GetChildrenRequest{Path: ephemerals}}
 	if err := v.exchange([]*asked{{xid: v.xid - 1, req: &zk.SyncRequest{Path: ephemerals}}, list}); err != nil {
 		return
 	}
 	if r, ok := list.body.(*zk.GetChildrenResponse); ok && list.err == zk.OK {
-		l.ret, l.zxid, l.nodes = v.env.Clock.Now(), v.zxid, r.Children
+		l.ret, l.zxid, l.nodes = v.now(), v.zxid, r.Children
 		v.looks = append(v.looks, l)
 	}
 }
@@ -125,4 +125,4 @@ func (w *world) checkRefusal(l *life) {
 }
 
 // at is a time as the event log has it.
-func (w *world) at(t time.Time) time.Duration { return t.Sub(w.trace.Began()) }
+func (w *world) at(t time.Time) time.Duration { return t.Sub(w.trace.Began().Round(0)) }

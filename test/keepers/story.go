@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/gregor-mq/gregor/zk"
@@ -45,12 +46,23 @@ func (w *world) load() {
 	w.faults()
 	w.heal()
 	if !w.await(w.whole) {
-		w.problem("never whole after all was healed")
+		w.problem("never whole after all was healed: %s", w.stand())
 	}
 	w.sleep(aftermath)
 	close(w.done)
 	w.loads.Wait()
 	w.checkEqual()
+}
+
+// stand says what the members know of each other.
+func (w *world) stand() string {
+	var out []string
+	for _, m := range w.members {
+		m.mu.Lock()
+		out = append(out, fmt.Sprintf("%s leads %v, knows %d voters, %d learners", m.Name(), m.mu.leads, m.mu.voters, m.mu.learners))
+		m.mu.Unlock()
+	}
+	return strings.Join(out, "; ")
 }
 
 // aftermath is how long clients go on after all was healed.
@@ -77,39 +89,64 @@ func (w *world) summary() string {
 }
 
 // checkEqual reads the whole tree from each member: they must be the same, and the
-// last zxid too.
+// last zxid too, once the last sessions are over that nobody speaks for any more.
 func (w *world) checkEqual() {
 	end := w.newClient("end")
 	defer end.leave()
-	var first map[string]string
-	for i, m := range w.members {
-		for range 50 {
-			if end.nc != nil || end.connect(m, time.Minute) == nil {
-				break
-			}
-			w.sleep(100 * time.Millisecond)
+	var err error
+	for range 20 {
+		if err = end.compare(); err == nil {
+			break
 		}
-		if end.nc == nil {
-			w.problem("%s serves nobody after all was healed", m.Name())
-			return
-		}
-		tree, err := end.walk()
-		if err != nil {
-			w.problem("%s: %v", m.Name(), err)
+		w.sleep(time.Second)
+	}
+	if err != nil {
+		w.problem("after all was healed: %w", err)
+		return
+	}
+	for _, m := range w.members {
+		if err := end.comeTo(m); err != nil {
+			w.problem("%w", err)
 			return
 		}
 		for _, path := range paths() {
 			end.final(path)
 		}
-		end.disconnect(true)
+	}
+}
+
+// comeTo moves to a member.
+func (c *client) comeTo(m *member) error {
+	c.disconnect(true)
+	var err error
+	for range 50 {
+		if err = c.connect(m, time.Minute); err == nil {
+			return nil
+		}
+		c.w.sleep(100 * time.Millisecond)
+	}
+	return fmt.Errorf("%s serves nobody: %w", m.Name(), err)
+}
+
+// compare is an error if two members differ.
+func (c *client) compare() error {
+	var first map[string]string
+	for i, m := range c.w.members {
+		if err := c.comeTo(m); err != nil {
+			return err
+		}
+		tree, err := c.walk()
+		if err != nil {
+			return fmt.Errorf("%s: %w", m.Name(), err)
+		}
 		if i == 0 {
 			first = tree
-			continue
 		}
 		if !maps.Equal(tree, first) {
-			w.problem("%s and %s differ: %s", w.members[0].Name(), m.Name(), difference(first, tree))
+			return fmt.Errorf("%s and %s differ: %s", c.w.members[0].Name(), m.Name(), difference(first, tree))
 		}
 	}
+	return nil
 }
 
 func difference(a, b map[string]string) string {
@@ -130,7 +167,7 @@ func difference(a, b map[string]string) string {
 // final reads a node as an operation of the history.
 func (c *client) final(path string) {
 	c.xid++
-	o := &op{kind: opRead, path: path, call: c.env.Clock.Now()}
+	o := &op{kind: opRead, path: path, call: c.now()}
 	if err := c.exchange([]*asked{c.ask(&zk.SyncRequest{Path: path}), c.ask(&zk.GetDataRequest{Path: path}, o)}); err != nil {
 		c.w.problem("final read of %s: %v", path, err)
 	}
