@@ -61,7 +61,9 @@ func (s kafkaStore) list(ctx context.Context) ([]listed, error) {
 // all returns the groups of all brokers that answer; the error names the others.
 func (s kafkaStore) all(ctx context.Context) (all kadm.ListedGroups, err error) {
 	err = s.insist(ctx, func() error {
-		all, err = s.adm.ListGroups(ctx)
+		asking, cancel := context.WithTimeout(ctx, reach.AnswerTimeout)
+		defer cancel()
+		all, err = s.adm.ListGroups(asking)
 		return err
 	})
 	if err != nil {

@@ -4,11 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
+
+// AnswerTimeout bounds a question to many brokers: a client asks another than one
+// that is silent for the way after 10 s, and those that it is shown answer at once.
+const AnswerTimeout = 15 * time.Second
 
 // ErrNoLeader says that nobody leads a partition: no broker in sync is there.
 var ErrNoLeader = errors.New("it has no leader")
@@ -17,7 +22,9 @@ var ErrNoLeader = errors.New("it has no leader")
 // are known are in the answer with the reason as Err: what one broker or partition
 // lacks does not hide the others.
 func Offsets(ctx context.Context, ask func(ctx context.Context, topics ...string) (kadm.ListedOffsets, error), topics ...string) (kadm.ListedOffsets, error) {
-	listed, err := ask(ctx, topics...)
+	asking, cancel := context.WithTimeout(ctx, AnswerTimeout)
+	defer cancel()
+	listed, err := ask(asking, topics...)
 	if err == nil {
 		return listed, nil
 	}
@@ -62,7 +69,10 @@ func shardError(e kadm.ShardError) error {
 	switch {
 	case errors.Is(e.Err, kerr.LeaderNotAvailable):
 		return ErrNoLeader
-	case e.Broker.NodeID < 0 || e.Broker.Host == "":
+	case errors.Is(e.Err, context.DeadlineExceeded):
+		e.Err = fmt.Errorf("no answer within %v", AnswerTimeout)
+	}
+	if e.Broker.NodeID < 0 || e.Broker.Host == "" {
 		return e.Err
 	}
 	return fmt.Errorf("broker %d, %s:%d: %w", e.Broker.NodeID, e.Broker.Host, e.Broker.Port, e.Err)
