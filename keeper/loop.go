@@ -391,7 +391,7 @@ func (l *loop) fire(zxid int64) {
 	for i := range l.res.Events {
 		ev := &l.res.Events[i]
 		l.fired = l.k.watches.Fire(l.fired[:0], ev.Type, ev.Path)
-		l.k.measures.nodeWatches[ev.Type].Observe(int64(len(l.fired)))
+		l.k.measures.told(ev.Type, len(l.fired))
 		for _, id := range l.fired {
 			c := l.k.conns.get(id)
 			if c == nil || !tree.Allowed(ev.ACL, zk.PermRead, c.identities()) {

@@ -81,6 +81,13 @@ func (m *measures) reply(read bool, ms int64, size int) {
 	m.responses.Add(int64(size))
 }
 
+// told counts those who were told of an event.
+func (m *measures) told(t zk.EventType, watchers int) {
+	if watchers > 0 {
+		m.nodeWatches[t].Observe(int64(watchers))
+	}
+}
+
 // proposed counts a log entry that this member proposes.
 func (k *Keeper) proposed(size int) {
 	k.measures.proposals.Add(1)

@@ -63,6 +63,17 @@ var libraries = map[string][]string{
 		"jline:jline:2.14.6",
 		"commons-cli:commons-cli:1.5.0",
 	},
+	// With what it needs to serve commands and metrics over HTTP.
+	"zookeeper-3.9.4-operate": {
+		"org.apache.zookeeper:zookeeper:3.9.4",
+		"org.apache.zookeeper:zookeeper-prometheus-metrics:3.9.4",
+		"org.eclipse.jetty:jetty-server:9.4.57.v20241219",
+		"org.eclipse.jetty:jetty-servlet:9.4.57.v20241219",
+		"com.fasterxml.jackson.core:jackson-databind:2.15.2",
+		"io.dropwizard.metrics:metrics-core:4.1.12.1",
+		"org.xerial.snappy:snappy-java:1.1.10.5",
+		"commons-cli:commons-cli:1.5.0",
+	},
 }
 
 const pom = `<project xmlns="http://maven.apache.org/POM/4.0.0">
@@ -79,7 +90,8 @@ const pom = `<project xmlns="http://maven.apache.org/POM/4.0.0">
 // Jars returns the class path of a library, fetching it when missing. Known
 // are "kafka-3.9.1", "kafka-2.8.2", "kafka-2.4.1", "kafka-2.1.1",
 // "kafka-0.10.2.2", "kafka-0.8.2.2", "clients-2.0.1", "clients-1.0.2",
-// "clients-0.9.0.1", "zookeeper-3.8.4" and "zookeeper-3.9.4".
+// "clients-0.9.0.1", "zookeeper-3.8.4", "zookeeper-3.9.4" and
+// "zookeeper-3.9.4-operate".
 func Jars(s Scope, library string) string {
 	s.Helper()
 	artifacts := libraries[library]

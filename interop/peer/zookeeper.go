@@ -30,8 +30,8 @@ type Ensemble struct {
 	*Process
 }
 
-// ZooKeeper starts Apache ZooKeeper ("3.8.4" or "3.9.4") and waits until it
-// serves.
+// ZooKeeper starts Apache ZooKeeper ("3.8.4", "3.9.4", or "3.9.4-operate" with its
+// servers over HTTP) and waits until it serves.
 func ZooKeeper(s Scope, version string, o ZooKeeperOptions) *Ensemble {
 	s.Helper()
 	z, config := newEnsemble(s, o)
