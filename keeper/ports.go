@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 
+	"github.com/gregor-mq/gregor/keeper/ensemble"
 	"github.com/gregor-mq/gregor/keeper/secure"
 )
 
@@ -38,13 +40,10 @@ func (k *Keeper) openGuard() ([]port, error) {
 		}
 	}
 	if s.protectsMembers() {
-		o := s.Members
-		for _, server := range k.cfg.Servers {
-			o.Hosts = append(o.Hosts, server.Host)
-		}
-		if g.members, err = secure.Open("members", o, k.env, k.log); err != nil {
+		if g.members, err = secure.Open("members", s.Members, k.env, k.log); err != nil {
 			return nil, fmt.Errorf("ssl.quorum: %w", err)
 		}
+		k.nameMembers(nil)
 	}
 	closeOn := func(f func()) { k.group.Light(f) }
 	var ports []port
@@ -65,6 +64,19 @@ func (k *Keeper) openGuard() ([]port, error) {
 // MemberTLS is what members speak to each other by; nil unless sslQuorum or
 // portUnification is on.
 func (k *Keeper) MemberTLS() *secure.Source { return k.guard.members }
+
+// nameMembers lets members go by the hosts of some servers, and of those in the
+// configuration.
+func (k *Keeper) nameMembers(servers []ensemble.Server) {
+	if k.guard.members == nil {
+		return
+	}
+	var hosts []string
+	for _, s := range slices.Concat(k.cfg.Servers, servers) {
+		hosts = append(hosts, s.Host)
+	}
+	k.guard.members.SetHosts(hosts)
+}
 
 // memberConn is what wraps connections between members; nil for plain ones.
 func (k *Keeper) memberConn() func(ctx context.Context, nc net.Conn, client bool) (net.Conn, error) {

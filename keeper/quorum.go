@@ -256,6 +256,7 @@ func (q *quorum) setMembers(servers []ensemble.Server) {
 			others[s.Number] = s.Peer()
 		}
 	}
+	q.k.nameMembers(servers)
 	q.peers.SetMembers(others)
 }
 

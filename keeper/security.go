@@ -23,7 +23,7 @@ type Security struct {
 	TLS secure.Options
 	// SecureMembers dials other members by TLS (sslQuorum), UnifiedMembers
 	// accepts them with and without (portUnification). Members is what they use
-	// (ssl.quorum.*); a name in a line server.N counts as one of its Hosts.
+	// (ssl.quorum.*); a certificate may name any member's host.
 	SecureMembers, UnifiedMembers bool
 	Members                       secure.Options
 

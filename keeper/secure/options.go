@@ -27,9 +27,6 @@ type Options struct {
 	// ClientHost wants a client's certificate to name the address it comes from,
 	// or a name of that (clientHostnameVerification).
 	ClientHost bool
-	// Hosts are names that count as those of any address: a certificate that
-	// is to name an address may name one of them.
-	Hosts []string
 	// Reload looks for changed files before a handshake, once a second at most
 	// (client.certReload, sslQuorumReloadCertFiles).
 	Reload bool

@@ -411,6 +411,60 @@ func TestPasswordPathWins(t *testing.T) {
 	f.source()
 }
 
+// TestMember: either end looks at the address of the other, at hosts that count,
+// and at names in DNS; one that accepts both takes what comes.
+func TestMember(t *testing.T) {
+	f := setUp(t)
+	f.opts.ClientHost = true
+	f.env.Net = names{f.env.Net, map[string][]string{"127.0.0.1": {"dns.example."}}}
+	try := func(want bool, dialTLS, unified bool, hosts []string, san ...string) {
+		t.Helper()
+		f.ca.Issue(pkix.Name{CommonName: "member"}, san...).KeyStore(f.opts.KeyStore.Location)
+		s := f.source()
+		s.SetHosts(hosts)
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		accepted := make(chan error, 1)
+		go func() {
+			nc, err := l.Accept()
+			if err == nil {
+				defer nc.Close()
+				_ = nc.SetDeadline(time.Now().Add(patience))
+				if nc, err = s.Member(true, unified)(ctx, nc, false); err == nil {
+					_, err = io.CopyN(nc, nc, int64(len("hello")))
+				}
+			}
+			accepted <- err
+		}()
+		nc, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer nc.Close()
+		_ = nc.SetDeadline(time.Now().Add(patience))
+		secured, err := s.Member(dialTLS, unified)(ctx, nc, true)
+		if err == nil {
+			err = exchange(secured)
+		}
+		_ = nc.Close()
+		if other := <-accepted; (err == nil) != want || (other == nil) != want {
+			t.Errorf("%v %v: %v, %v", hosts, san, err, other)
+		}
+	}
+	try(true, true, false, nil, "127.0.0.1")
+	try(true, true, false, nil, "dns.example")
+	try(false, true, false, nil, "member.example")
+	try(true, true, false, []string{"other", "member.example"}, "member.example")
+	try(true, true, true, nil, "127.0.0.1")
+	try(true, false, true, nil, "127.0.0.1")
+	try(false, false, false, nil, "127.0.0.1")
+}
+
 // TestBothEndsOfAnEnsemble: the two configurations of one source fit together.
 func TestBothEndsOfAnEnsemble(t *testing.T) {
 	f := setUp(t)

@@ -24,6 +24,7 @@ type Source struct {
 	env    env.Env
 	log    *slog.Logger
 	state  atomic.Pointer[material]
+	hosts  atomic.Pointer[[]string]
 
 	mu struct {
 		sync.Mutex
@@ -48,9 +49,14 @@ func Open(name string, o Options, e env.Env, log *slog.Logger) (*Source, error) 
 		return nil, err
 	}
 	s := &Source{name: name, opts: o, policy: p, env: e, log: log}
+	s.SetHosts(nil)
 	s.mu.looked, s.mu.stamp = e.Clock.Now(), s.stamp()
 	return s, s.Load()
 }
+
+// SetHosts says which names count as those of any address: a certificate that is
+// to name an address may name one of them. The list belongs to the Source.
+func (s *Source) SetHosts(hosts []string) { s.hosts.Store(&hosts) }
 
 // Load reads the files again. Connections that exist go on with what they
 // agreed on; an error leaves everything as it was.

@@ -49,7 +49,7 @@ func verifyHost(c *x509.Certificate, host string) error {
 // count as any, or one of the names that DNS has for the address.
 func (s *Source) verifyAddr(c *x509.Certificate, addr string) error {
 	err := verifyHost(c, addr)
-	if err == nil || slices.ContainsFunc(s.opts.Hosts, func(h string) bool { return verifyHost(c, h) == nil }) {
+	if err == nil || slices.ContainsFunc(*s.hosts.Load(), func(h string) bool { return verifyHost(c, h) == nil }) {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), lookupTime)
