@@ -429,13 +429,19 @@ func TestNothingIsDeliveredAfterASleep(t *testing.T) {
 			t.Errorf("delivered %d records, %v", len(got), err)
 		}
 		// When the doubt is over nobody needs to tell.
-		got := make(chan []*Record, 1)
-		go func() { got <- b.poll(m) }()
+		got := make(chan error, 1)
+		go func() {
+			_, err := m.Poll(t.Context())
+			got <- err
+		}()
 		synctest.Wait()
 		by.Store(0)
 		time.Sleep(2 * recheck)
 		select {
-		case <-got:
+		case err := <-got:
+			if err != nil {
+				t.Error(err)
+			}
 		default:
 			t.Error("nothing is delivered in time")
 		}

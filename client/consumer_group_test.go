@@ -447,4 +447,10 @@ func TestConsumerOptionsAreChecked(t *testing.T) {
 	f("fetch max bytes", "g", client.Topics("t"), client.FetchMaxBytes(0))
 	f("fetch max wait", "g", client.Topics("t"), client.FetchMaxWait(0))
 	f("poll records", "g", client.Topics("t"), client.PollRecords(0))
+	f("option 1 is nil", "g", client.Topics("t"), nil)
+	f("OnAssigned", "g", client.Topics("t"), client.OnAssigned(nil))
+	f("OnRevoked", "g", client.Topics("t"), client.OnRevoked(nil))
+	f("OnLost", "g", client.Topics("t"), client.OnLost(nil))
+	f("logger", "g", client.Topics("t"), client.Logger(nil))
+	f("session timeout -1ns", "g", client.Topics("t"), client.SessionTimeout(-1))
 }
