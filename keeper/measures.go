@@ -23,7 +23,6 @@ type measures struct {
 	received, responses, watchBytes         *metrics.Counter
 	snapErrors, snapLimited                 *metrics.Counter
 	restoreErrors, restoreLimited           *metrics.Counter
-	insecureAdmin                           *metrics.Counter
 	ensembleGood, ensembleBad, ensembleSkip *metrics.Counter
 }
 
@@ -64,7 +63,6 @@ func newMeasures() *measures {
 	m.snapLimited = s.Counter("snapshot_rate_limited_count", "Commands snapshot that came too soon after another.")
 	m.restoreErrors = s.Counter("restore_error_count", "Commands restore that failed.")
 	m.restoreLimited = s.Counter("restore_rate_limited_count", "Commands restore that came too soon after another.")
-	m.insecureAdmin = s.Counter("insecure_admin_count", "Plain connections to an admin port that serves TLS too.")
 	m.ensembleGood = s.Counter("ensemble_auth_success", "Clients that expected this ensemble.")
 	m.ensembleBad = s.Counter("ensemble_auth_fail", "Clients that expected another ensemble.")
 	m.ensembleSkip = s.Counter("ensemble_auth_skip", "Clients that said nothing of an ensemble.")
@@ -170,7 +168,7 @@ func (k *Keeper) memberGauges(g *gaugeList, r *role) {
 	observers := r.count(func(n *learner) bool { return n.synced && n.observer })
 	if !r.leading {
 		if k.mode() == "follower" {
-			g.add("synced_observers", "Observers that follow in step.", observers)
+			g.add("synced_observers", "Observers that are in step.", observers)
 		}
 		return
 	}
