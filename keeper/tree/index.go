@@ -42,6 +42,17 @@ func mix(a, b uint64) uint64 {
 
 func (x *index) shardOf(h uint64) *shard { return &x.shards[h>>56] }
 
+// expect makes room for so many nodes, before any is there.
+func (x *index) expect(nodes int) {
+	size := 8
+	for size*3 < nodes/indexShards*4 {
+		size *= 2
+	}
+	for i := range x.shards {
+		x.shards[i].slots = make([]num, size)
+	}
+}
+
 // find returns the child of parent with a name, or 0.
 func (x *index) find(s *store, parent num, name string) num {
 	h := hashName(x.seed, parent, name)

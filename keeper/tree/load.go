@@ -151,6 +151,8 @@ func (l *Loader) link() {
 	}
 	slices.SortFunc(l.places, func(a, b place) int { return cmp.Compare(a.old, b.old) })
 	s := l.t.s
+	s.index.expect(len(l.places))
+	var parent place // of the last node, which many others share
 	for i, p := range l.places {
 		if i > 0 && p.old == l.places[i-1].old {
 			l.fail("node %d is there twice", p.old)
@@ -160,14 +162,17 @@ func (l *Loader) link() {
 			continue
 		}
 		nd := s.node(p.new)
-		at, ok := slices.BinarySearchFunc(l.places, uint64(nd.parent), func(a place, old uint64) int {
-			return cmp.Compare(a.old, old)
-		})
-		if !ok {
-			l.fail("node %d is below node %d, which is not there", p.old, nd.parent)
-			return
+		if parent.old != uint64(nd.parent) || parent.new == 0 {
+			at, ok := slices.BinarySearchFunc(l.places, uint64(nd.parent), func(a place, old uint64) int {
+				return cmp.Compare(a.old, old)
+			})
+			if !ok {
+				l.fail("node %d is below node %d, which is not there", p.old, nd.parent)
+				return
+			}
+			parent = l.places[at]
 		}
-		nd.parent = l.places[at].new
+		nd.parent = parent.new
 		if s.index.find(s, nd.parent, string(s.name(nd))) != 0 {
 			l.fail("two nodes are called %q below the same node", s.name(nd))
 			return
