@@ -8,12 +8,23 @@ import (
 // Decoder reads jute values from a byte slice. The first error sticks: later
 // calls return zero values, and Err tells what was wrong.
 type Decoder struct {
-	src []byte
-	off int
-	err error
-	// server reads strings as ZooKeeper does, for an answer that is the same.
-	server bool
+	src    []byte
+	off    int
+	err    error
+	reader reader
 }
+
+// reader is who reads, and so how.
+type reader uint8
+
+const (
+	// asClient takes strings as they are, null as empty.
+	asClient reader = iota
+	// asServer reads requests as ZooKeeper does, for an answer that is the same.
+	asServer
+	// asPeer reads requests that a server has read already.
+	asPeer
+)
 
 // Null is what DecodeRequest returns for a null string where a request holds one
 // that should be there. No other string that it returns is the same: this is no
@@ -105,10 +116,9 @@ func (d *Decoder) String() string { return d.text(d.Buffer()) }
 
 func (d *Decoder) text(b []byte) string {
 	switch {
-	case !d.server:
-	case b == nil && d.err == nil:
+	case d.reader != asClient && b == nil && d.err == nil:
 		return Null
-	default:
+	case d.reader == asServer:
 		return Text(b)
 	}
 	return string(b)

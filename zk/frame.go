@@ -106,7 +106,17 @@ func AppendEvent(dst []byte, zxid int64, ev Event) []byte {
 // body ErrMarshalling. Bytes after the body are ignored, as ZooKeeper does.
 // []byte fields alias frame.
 func DecodeRequest(frame []byte) (h RequestHeader, r Request, err error) {
-	d := Decoder{src: frame, server: true}
+	return decodeRequest(frame, asServer)
+}
+
+// DecodeForwarded reads a request that one server has read with DecodeRequest and
+// passes on with AppendRequest: nothing of it changes once more.
+func DecodeForwarded(frame []byte) (h RequestHeader, r Request, err error) {
+	return decodeRequest(frame, asPeer)
+}
+
+func decodeRequest(frame []byte, as reader) (h RequestHeader, r Request, err error) {
+	d := Decoder{src: frame, reader: as}
 	h.Decode(&d)
 	if d.err != nil {
 		return h, nil, fmt.Errorf("request header: %w", d.err)

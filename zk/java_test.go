@@ -108,3 +108,22 @@ func TestMultiIsReadAsZooKeeperTakesIt(t *testing.T) {
 		t.Errorf("null ACL: %v", err)
 	}
 }
+
+// TestForwardedRequestsStayAsTheyAre: another server takes a request as the one
+// that read it did, whatever a client made of it.
+func TestForwardedRequestsStayAsTheyAre(t *testing.T) {
+	odd := &CreateRequest{Kind: OpCreateTTL, Path: "/a", ACL: []ACL{{1, Null, Null}, {1, SchemeDigest, "\U0001f600:\xffx"}}, Flags: 9, TTL: 7}
+	named := &CreateRequest{Kind: OpCreateTTL, Path: "/\xfe", ACL: OpenACL(), Flags: Container}
+	for _, sent := range []Request{
+		&MultiRequest{Ops: []Request{odd, named, &DeleteRequest{Path: Null}}}, odd, named, &DeleteContainerRequest{Path: Null},
+		&MultiRequest{Ops: []Request{&GetDataRequest{Path: "/a"}}},
+	} {
+		_, read, err := DecodeRequest(AppendRequest(nil, 1, sent)[LengthSize:])
+		if err != nil {
+			t.Fatalf("%+v: %v", sent, err)
+		}
+		if _, got, err := DecodeForwarded(AppendRequest(nil, 1, read)[LengthSize:]); err != nil || !reflect.DeepEqual(got, read) {
+			t.Errorf("got %+v, %v; want %+v", got, err, read)
+		}
+	}
+}

@@ -79,7 +79,9 @@ func (r *MultiRequest) Decode(d *Decoder) {
 		}
 		op := NewRequest(h.op)
 		op.Decode(d)
-		inMulti(d, op)
+		if d.reader != asPeer {
+			inMulti(d, op)
+		}
 		if allowed == nil {
 			allowed = kind
 		}
