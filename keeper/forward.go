@@ -65,7 +65,7 @@ func decodeForward(src []byte) (term uint64, c *call, err error) {
 	if len(r.src) < zk.LengthSize {
 		return 0, nil, errForward
 	}
-	if _, c.req.Body, err = zk.DecodeRequest(r.src[zk.LengthSize:]); err != nil {
+	if _, c.req.Body, err = zk.DecodeForwarded(r.src[zk.LengthSize:]); err != nil {
 		return 0, nil, fmt.Errorf("%w: %w", errForward, err)
 	}
 	return term, c, nil
