@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha1"
+	"crypto/tls"
+	"crypto/x509/pkix"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -21,6 +23,8 @@ import (
 
 	"github.com/gregor-mq/gregor/internal/env"
 	"github.com/gregor-mq/gregor/keeper"
+	"github.com/gregor-mq/gregor/keeper/secure"
+	"github.com/gregor-mq/gregor/test/certs"
 	"github.com/gregor-mq/gregor/zk"
 )
 
@@ -369,5 +373,74 @@ func TestAuditLog(t *testing.T) {
 		"INFO audit: user=gregor operation=serverStop result=invoked\n"
 	if got != want {
 		t.Errorf("audit log:\n%s\nwant\n%s", got, want)
+	}
+}
+
+// TestCommandsOverTLS serves plain and secure on one port, and looks at who asks.
+func TestCommandsOverTLS(t *testing.T) {
+	dir, ca := t.TempDir(), certs.NewCA(t, "ca")
+	server := ca.Issue(pkix.Name{CommonName: "keeper"}, "127.0.0.1")
+	cfg := operated(t.TempDir())
+	cfg.Security.X509, cfg.Security.X509SuperUser = true, "CN=root"
+	cfg.Security.Members = secure.Options{
+		KeyStore:   secure.Store{Location: server.KeyStore(filepath.Join(dir, "key.p12")), Password: certs.Password},
+		TrustStore: secure.Store{Location: ca.TrustStore(filepath.Join(dir, "trust.jks")), Password: certs.Password},
+	}
+	cfg.Operate.Admin.UnifyTLS, cfg.Operate.Admin.NeedClientAuth = true, true
+	k := start(t, cfg, env.Real())
+	if _, err := connect(t, k).SetACL("/", gozk.WorldACL(gozk.PermRead), -1); err != nil {
+		t.Fatal(err)
+	}
+	over := func(cn, auth string) (int, error) {
+		t.Helper()
+		c := &tls.Config{RootCAs: ca.Pool()}
+		if cn != "" {
+			c.Certificates = []tls.Certificate{ca.Issue(pkix.Name{CommonName: cn}).TLS()}
+		}
+		r, err := http.NewRequestWithContext(t.Context(), "GET", fmt.Sprintf("https://%s/commands/snapshot", k.SiteAddr("admin")), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", auth)
+		resp, err := (&http.Client{Transport: &http.Transport{TLSClientConfig: c, DisableKeepAlives: true}}).Do(r)
+		if err != nil {
+			return 0, err
+		}
+		return resp.StatusCode, resp.Body.Close()
+	}
+	if _, err := over("", "x509"); err == nil {
+		t.Error("a client without a certificate is let in")
+	}
+	for _, c := range []struct {
+		cn, auth string
+		status   int
+	}{{"me", "x509", http.StatusForbidden}, {"me", "digest a:b", http.StatusForbidden}, {"root", "x509", http.StatusOK}} {
+		if status, err := over(c.cn, c.auth); err != nil || status != c.status {
+			t.Errorf("%s by %s: %d, %v", c.cn, c.auth, status, err)
+		}
+	}
+	if status, _, _ := ask(t, k, "GET", "ruok", "", nil); status != http.StatusOK {
+		t.Errorf("a plain client: %d", status)
+	}
+	if status, _, _ := ask(t, k, "GET", "snapshot", "x509", nil); status != http.StatusUnauthorized {
+		t.Errorf("a plain client without a certificate: %d", status)
+	}
+}
+
+// TestPortThatIsTaken starts a keeper whose port for commands nobody chose.
+func TestPortThatIsTaken(t *testing.T) {
+	ln, err := env.Real().Net.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	cfg := config(t.TempDir())
+	cfg.Operate.Admin.Listen = ln.Addr().String()
+	if _, err := keeper.Start(t.Context(), cfg, env.Real(), quiet); err == nil || !strings.Contains(err.Error(), "for admin") {
+		t.Errorf("a port that somebody chose: %v", err)
+	}
+	cfg.Operate.Admin.Lenient = true
+	if k := start(t, cfg, env.Real()); k.SiteAddr("admin") != nil {
+		t.Error("it serves on a port that is taken")
 	}
 }
