@@ -2,6 +2,8 @@ package keeper
 
 import (
 	"encoding/binary"
+	"maps"
+	"math"
 	"slices"
 
 	"go.etcd.io/raft/v3"
@@ -20,16 +22,24 @@ type beat struct {
 	// start is the index at which the sender's leadership began, 0 for one that does
 	// not lead or not yet.
 	start uint64
-	// touched are sessions whose clients were heard since the last.
-	touched []int64
+	// touched are sessions whose clients were heard since the last sign that was
+	// answered.
+	touched []touch
+}
+
+// touch says how many ms ago a session's client was heard.
+type touch struct {
+	session int64
+	age     uint32
 }
 
 func (b *beat) append(dst []byte) []byte {
 	dst = binary.AppendVarint(dst, b.stamp)
 	dst = binary.AppendUvarint(dst, b.term)
 	dst = binary.AppendUvarint(dst, b.start)
-	for _, id := range b.touched {
-		dst = binary.BigEndian.AppendUint64(dst, uint64(id))
+	for _, t := range b.touched {
+		dst = binary.BigEndian.AppendUint64(dst, uint64(t.session))
+		dst = binary.BigEndian.AppendUint32(dst, t.age)
 	}
 	return dst
 }
@@ -37,12 +47,12 @@ func (b *beat) append(dst []byte) []byte {
 func decodeBeat(src []byte) (b beat, ok bool) {
 	r := varints{src: src}
 	b.stamp, b.term, b.start = r.varint(), r.uvarint(), r.uvarint()
-	const idSize = 8
-	if r.bad || len(r.src)%idSize != 0 {
+	const size = 8 + 4
+	if r.bad || len(r.src)%size != 0 {
 		return beat{}, false
 	}
-	for id := range slices.Chunk(r.src, idSize) {
-		b.touched = append(b.touched, int64(binary.BigEndian.Uint64(id)))
+	for t := range slices.Chunk(r.src, size) {
+		b.touched = append(b.touched, touch{int64(binary.BigEndian.Uint64(t)), binary.BigEndian.Uint32(t[8:])})
 	}
 	return b, true
 }
@@ -92,14 +102,32 @@ func (l *loop) beatNow() {
 	plain := b.append(nil)
 	for _, member := range l.servers() {
 		msg := plain
-		if l.prep == nil && st.Lead != raft.None && memberOf(st.Lead) == member {
-			b.touched = l.k.touched.take()
+		if l.prep == nil && l.stream == b.term && st.Lead != raft.None && memberOf(st.Lead) == member {
+			b.touched = l.nameTouched(b.stamp)
 			msg = b.append(nil)
 		}
 		if member != l.k.cfg.Member {
 			l.k.quorum.peers.Send(member, msgBeat, msg)
 		}
 	}
+}
+
+// nameTouched lists the sessions whose clients were heard, until the leader answers
+// that it knows. This member has applied what was done before the present term: so
+// it names none that moved away by then.
+func (l *loop) nameTouched(now int64) []touch {
+	for _, s := range l.k.touched.take() {
+		l.named[s.id] = now
+	}
+	var out []touch
+	for _, id := range slices.Sorted(maps.Keys(l.named)) {
+		if l.k.sessions.get(id) == nil {
+			delete(l.named, id) // it is over, or with another member
+			continue
+		}
+		out = append(out, touch{id, uint32(min(now-l.named[id], math.MaxUint32))})
+	}
+	return out
 }
 
 // servers are the numbers of all members that raft knows.
@@ -127,12 +155,12 @@ func (l *loop) heardBeat(member uint64, src []byte) {
 	switch {
 	case l.prep != nil:
 		l.heard[member] = l.k.elapsed()
-		for _, id := range b.touched {
-			if s := l.k.sessions.get(id); s != nil {
+		for _, t := range b.touched {
+			if s := l.k.sessions.get(t.session); s != nil {
 				if s.home == 0 {
 					s.home = member
 				}
-				s.touch(l.k.elapsed(), l.k.tickMillis())
+				s.touch(l.k.elapsed()-int64(t.age), l.k.tickMillis())
 			}
 		}
 	case st.Lead != raft.None && memberOf(st.Lead) == member && st.RaftState == raft.StateFollower:
@@ -162,6 +190,7 @@ func (l *loop) heardEcho(member uint64, src []byte) {
 		l.extend()
 	} else if st.Lead != raft.None && memberOf(st.Lead) == member {
 		l.k.serveUntil(b.stamp + lease)
+		maps.DeleteFunc(l.named, func(_, at int64) bool { return at <= b.stamp })
 	}
 }
 
@@ -199,23 +228,18 @@ func (l *loop) majority(voters []uint64) int64 {
 // unheard is before every moment, and can be added to.
 const unheard = -1 << 60
 
-// mayLive reports until when, in elapsed ms, a session may be spoken for by the
-// member that has it, although the leader has not heard of it: 0 when it is over.
-func (l *loop) mayLive(s *session) int64 {
+// mayLive reports whether the member that has a session past its deadline may speak
+// for it still: when it was last heard it could not know.
+func (l *loop) mayLive(s *session) bool {
 	if l.k.quorum == nil || s.home == 0 || s.home == l.k.cfg.Member {
-		return 0
+		return false
 	}
-	d := s.deadline.Load()
 	heard, ok := l.heard[s.home]
-	if ok && heard >= d {
-		return 0 // it was heard since, and did not name the session
+	if ok && heard >= s.deadline.Load() {
+		return false // it was heard since, and did not name the session
 	}
 	if !ok {
 		heard = l.ledSince
 	}
-	until := max(d, heard+l.k.quorum.lease().Milliseconds()+s.timeout.Load())
-	if until <= l.k.elapsed() {
-		return 0
-	}
-	return until
+	return heard+l.k.quorum.lease().Milliseconds()+s.timeout.Load() > l.k.elapsed()
 }

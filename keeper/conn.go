@@ -97,6 +97,7 @@ type call struct {
 	conn  *conn
 	kind  callKind
 	seq   uint64 // its number among this process's
+	moot  bool   // its session moved to another member: it only counts; the loop's
 	xid   int32
 	op    zk.Op
 	req   tree.Request       // its session is that of a callConnect and a callAttach too

@@ -20,9 +20,10 @@ import (
 
 var errForward = errors.New("malformed call")
 
-// appendForward writes a call.
-func appendForward(dst []byte, term uint64, c *call) []byte {
+// appendForward writes a call; first is the number of the oldest that waits.
+func appendForward(dst []byte, term, first uint64, c *call) []byte {
 	dst = binary.AppendUvarint(dst, term)
+	dst = binary.AppendUvarint(dst, first)
 	dst = binary.AppendUvarint(dst, c.seq)
 	dst = append(dst, byte(c.wireKind()))
 	dst = binary.AppendVarint(dst, int64(c.xid))
@@ -33,7 +34,7 @@ func appendForward(dst []byte, term uint64, c *call) []byte {
 	for _, id := range c.req.IDs {
 		dst = appendText(appendText(dst, id.Scheme), id.ID)
 	}
-	if c.kind == callWrite {
+	if c.wireKind() == callWrite {
 		dst = zk.AppendRequest(dst, c.xid, c.req.Body)
 	}
 	return dst
@@ -44,31 +45,31 @@ func appendText(dst []byte, s string) []byte {
 }
 
 // decodeForward reads a call. Its data aliases src.
-func decodeForward(src []byte) (term uint64, c *call, err error) {
+func decodeForward(src []byte) (term, first uint64, c *call, err error) {
 	r := varints{src: src}
 	c = &call{}
-	term, c.seq = r.uvarint(), r.uvarint()
+	term, first, c.seq = r.uvarint(), r.uvarint(), r.uvarint()
 	c.kind = callKind(r.byte())
 	c.xid, c.req.Session = int32(r.varint()), int64(r.uvarint())
 	c.req.Cxid = c.xid
 	c.timeout, c.process = int32(r.varint()), r.uvarint()
 	n := r.uvarint()
 	if r.bad || n > maxIdentities || c.kind >= callRead {
-		return 0, nil, errForward
+		return 0, 0, nil, errForward
 	}
 	for range n {
 		c.req.IDs = append(c.req.IDs, tree.Identity{Scheme: r.string(), ID: r.string()})
 	}
 	if r.bad || c.kind != callWrite {
-		return term, c, r.err()
+		return term, first, c, r.err()
 	}
 	if len(r.src) < zk.LengthSize {
-		return 0, nil, errForward
+		return 0, 0, nil, errForward
 	}
 	if _, c.req.Body, err = zk.DecodeForwarded(r.src[zk.LengthSize:]); err != nil {
-		return 0, nil, fmt.Errorf("%w: %w", errForward, err)
+		return 0, 0, nil, fmt.Errorf("%w: %w", errForward, err)
 	}
-	return term, c, nil
+	return term, first, c, nil
 }
 
 func (r *varints) byte() byte {
@@ -91,28 +92,26 @@ func (r *varints) err() error {
 // openStream begins to give the leader of the present term what waits, once all
 // before its time is applied.
 func (l *loop) openStream() {
-	if l.leaderStart == 0 || l.leaderTerm != l.rn.BasicStatus().GetTerm() || l.stream == l.leaderTerm || l.applied < l.leaderStart {
+	st := l.rn.BasicStatus()
+	if st.Lead == raft.None || l.leaderStart == 0 || l.leaderTerm != st.GetTerm() || l.stream == l.leaderTerm || l.applied < l.leaderStart {
 		return
 	}
 	l.stream = l.leaderTerm
-	l.resend()
-}
-
-// resend gives the leader all that waits, in order.
-func (l *loop) resend() {
 	for _, c := range l.waiting.calls {
 		l.forward(c)
 	}
 }
 
-// forward gives the leader one call. What does not get through is sent again when
-// the connection is there again.
+// forward gives the leader one call. When one does not get through, those behind it
+// wait too: all are sent again once the leader is heard.
 func (l *loop) forward(c *call) {
 	st := l.rn.BasicStatus()
-	if st.Lead == raft.None || l.stream != st.GetTerm() {
+	if l.stream != st.GetTerm() {
 		return
 	}
-	l.k.quorum.peers.Send(memberOf(st.Lead), msgCall, appendForward(nil, l.stream, c))
+	if st.Lead == raft.None || !l.k.quorum.peers.Send(memberOf(st.Lead), msgCall, appendForward(nil, l.stream, l.waiting.calls[0].seq, c)) {
+		l.stream = 0
+	}
 }
 
 // intake is which calls of a member a leader took.
@@ -123,7 +122,7 @@ type intake struct {
 
 // takeForward takes a call of another member, once.
 func (l *loop) takeForward(now int64, e event) {
-	term, c, err := decodeForward(e.payload)
+	term, first, c, err := decodeForward(e.payload)
 	switch {
 	case err != nil:
 		l.k.log.Error("call of another member cannot be read", "member", e.member, "error", err)
@@ -131,10 +130,12 @@ func (l *loop) takeForward(now int64, e event) {
 	case l.prep == nil || term != l.rn.BasicStatus().GetTerm():
 		return // the member will learn who leads
 	}
-	in, known := l.intakes[e.member]
+	in := l.intakes[e.member]
+	if in.boot != e.boot {
+		in = intake{boot: e.boot}
+	}
+	in.next = max(in.next, first) // what it gave up, or lost with a connection, is not waited for
 	switch {
-	case !known || in.boot != e.boot:
-		in = intake{boot: e.boot, next: c.seq}
 	case c.seq < in.next:
 		return // it came before the connection broke
 	case c.seq > in.next:

@@ -78,7 +78,11 @@ func (l *loop) installed() {
 	old := k.state.tree
 	k.state.tree = in.tree
 	k.state.Unlock()
-	old.Close()
+	if l.snapping {
+		k.retired = append(k.retired, old) // a snapshot of it is being written
+	} else {
+		old.Close()
+	}
 	l.storage.restore(in.meta)
 	l.applied = in.meta.Index
 	l.planSnapshot()
@@ -87,6 +91,15 @@ func (l *loop) installed() {
 	l.forget()
 	k.log.Info("state taken over from another member", "zxid", fmt.Sprintf("0x%x", in.meta.Zxid), "index", in.meta.Index)
 	in.done <- nil
+}
+
+// closeRetired lets trees go of which a snapshot was being written when another
+// member's state replaced them.
+func (k *Keeper) closeRetired() {
+	for _, t := range k.retired {
+		t.Close()
+	}
+	k.retired = nil
 }
 
 // forget sends all clients away, with what they asked for: whether it was done is

@@ -61,6 +61,7 @@ type Keeper struct {
 	role       atomic.Pointer[role]
 	ensembleID atomic.Uint64
 	touched    touchList
+	retired    []*tree.Tree // replaced while a snapshot of them is written; the loop's
 	until      atomic.Int64 // elapsed ms to which clients are served
 	writer     *logWriter   // once there is one
 }
@@ -207,6 +208,7 @@ func (k *Keeper) end(err error) {
 	if t := k.state.tree; t != nil {
 		t.Close()
 	}
+	k.closeRetired()
 	if w := k.writer; w != nil {
 		err = errors.Join(err, w.log.Close())
 		err = errors.Join(err, w.end.close(k.env.FS, w.log.End()))

@@ -66,6 +66,9 @@ type loop struct {
 	// A follower's: what its leader said of itself, and the term in which it is given
 	// calls.
 	leaderStart, leaderTerm, stream uint64
+	// named are the sessions whose clients were heard, and when at the latest, in
+	// elapsed ms, as long as the leader may not know.
+	named map[int64]int64
 	// installing is a snapshot of another member, resetting whether the log is being
 	// begun anew behind it.
 	installing *install
@@ -74,6 +77,7 @@ type loop struct {
 	asks       snapAsks
 
 	wheel  map[int64][]*session // by the tick at which they may expire
+	due    []*session           // their tick is over, and another member may know more
 	ticked int64                // elapsed ms up to which the wheel has turned
 	reapAt int64                // elapsed ms of the next look for containers
 }
@@ -433,7 +437,7 @@ func (l *loop) lead(index uint64) {
 	l.reign(index)
 	for _, id := range t.Sessions() {
 		s, _ := t.Session(id)
-		l.track(id, s.Timeout)
+		l.track(id, s.Timeout, k.leaseMillis()) // for so long others serve its client that have not heard of this leader
 	}
 	l.ticked = k.elapsed()
 	l.reapAt = l.ticked + k.cfg.ReapInterval.Milliseconds()
@@ -452,7 +456,7 @@ func (l *loop) lead(index uint64) {
 func (l *loop) stepDown() {
 	l.k.log.Info("leads no longer")
 	l.prep, l.cur, l.pending, l.zxid = nil, nil, nil, 0
-	l.wheel = map[int64][]*session{}
+	l.wheel, l.due = map[int64][]*session{}, nil
 	l.k.sessions.keepConnected()
 	l.members.stepDown()
 }
@@ -543,6 +547,10 @@ func (l *loop) take(now int64, from origin, c *call) {
 	id := c.req.Session
 	if l.restoring {
 		l.refuse(now, from, c, zk.ErrSessionExpired)
+		return
+	}
+	if c.moot {
+		l.add(l.prep.Mark(l.zxid, now, id, c.xid), from)
 		return
 	}
 	if l.moved(from.member, c) {

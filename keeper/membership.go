@@ -170,7 +170,7 @@ func (l *loop) takeEvents() error {
 func (l *loop) takeEvent(now int64, e event) error {
 	switch e.kind {
 	case eventUp:
-		l.memberUp(e.member)
+		l.memberUp()
 	case eventDown:
 		l.reportDown(e.member)
 	case eventLost:
@@ -220,15 +220,14 @@ func (l *loop) takeRaft(e event) error {
 	return nil
 }
 
-// memberUp goes on where a connection broke.
-func (l *loop) memberUp(member uint64) {
-	st := l.rn.BasicStatus()
-	switch {
-	case st.Lead == raft.None:
+// memberUp goes on where a connection broke: what it lost is sent again.
+func (l *loop) memberUp() {
+	l.stream = 0
+	if l.rn.BasicStatus().Lead == raft.None {
 		l.hasten()
-	case memberOf(st.Lead) == member && l.stream == st.GetTerm():
-		l.resend()
+		return
 	}
+	l.openStream()
 }
 
 func (l *loop) reportDown(member uint64) {
@@ -295,6 +294,8 @@ func (l *loop) onBeat() error {
 	}
 	switch {
 	case l.prep != nil:
+		l.expire() // who was not heard of before may have been now
+		l.propose()
 		l.reconcile()
 	case !l.isMember():
 		l.askIn()

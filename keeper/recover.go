@@ -147,7 +147,7 @@ func (k *Keeper) newLoop(meta snap.Meta, found wal.Contents) (*loop, error) {
 	}
 	l := &loop{
 		k: k, rn: rn, storage: storage, applied: meta.Index,
-		snapDone: make(chan snapResult, 1), wheel: map[int64][]*session{},
+		snapDone: make(chan snapResult, 1), wheel: map[int64][]*session{}, named: map[int64]int64{},
 		// Numbers of another process's calls do not fit.
 		waiting: waiting{next: k.env.Rand.Uint64() >> 2},
 	}

@@ -28,9 +28,9 @@ func (l *loop) takeRestore(now int64, from origin, c *call) {
 }
 
 // wireKind is what a call is to another leader. A restore that lost its own is a
-// call to which the answer says so.
+// call to which the answer says so; one whose session went elsewhere only counts.
 func (c *call) wireKind() callKind {
-	if c.data != nil {
+	if c.data != nil || c.moot {
 		return callSync
 	}
 	return c.kind
@@ -64,7 +64,7 @@ func (l *loop) stateRestored(zxid int64, err zk.Err) {
 	k := l.k
 	k.log.Warn("the state was restored from a snapshot; all sessions ended", "zxid", fmt.Sprintf("0x%x", zxid))
 	k.sessions.forgetAll()
-	l.wheel = map[int64][]*session{}
+	l.wheel, l.due = map[int64][]*session{}, nil
 	for _, c := range k.conns.all() {
 		c.close()
 	}

@@ -61,17 +61,15 @@ func (t *touchList) note(s *session) {
 }
 
 // take empties the list.
-func (t *touchList) take() []int64 {
+func (t *touchList) take() []*session {
 	t.mu.Lock()
 	list := t.list
 	t.list = nil
 	t.mu.Unlock()
-	ids := make([]int64, len(list))
-	for i, s := range list {
+	for _, s := range list {
 		s.named.Store(false)
-		ids[i] = s.id
 	}
-	return ids
+	return list
 }
 
 // runMember is the life of a member: it finds out what it is, recovers, and takes

@@ -91,8 +91,11 @@ func (t *sessionTable) byDeadline() (ticks []int64, sets map[int64][]int64) {
 // passes.
 func (s *session) touch(now, tick int64) {
 	d := ((now+s.timeout.Load())/tick + 1) * tick
-	if s.deadline.Load() != d { // seldom more than once a tick
-		s.deadline.Store(d)
+	for { // seldom more than once a tick
+		old := s.deadline.Load()
+		if old >= d || s.deadline.CompareAndSwap(old, d) {
+			return
+		}
 	}
 }
 
@@ -121,11 +124,11 @@ func (t *sessionTable) keepConnected() {
 	}
 }
 
-// track begins to watch over a session's life. Other members may serve its client
-// for the time of a lease before they hear of a new leader.
-func (l *loop) track(id int64, timeout int32) *session {
+// track begins to watch over a session's life, of which some ms more may pass than
+// its timeout.
+func (l *loop) track(id int64, timeout int32, more int64) *session {
 	s := l.k.sessions.obtain(id, timeout)
-	s.touch(l.k.elapsed()+l.k.leaseMillis(), l.k.tickMillis())
+	s.touch(l.k.elapsed()+more, l.k.tickMillis())
 	d := s.deadline.Load()
 	l.wheel[d] = append(l.wheel[d], s)
 	return s
@@ -137,27 +140,29 @@ func (l *loop) expire() {
 	k := l.k
 	now := k.elapsed()
 	tick := k.tickMillis()
+	due := l.due
+	l.due = nil
 	for t := (l.ticked/tick + 1) * tick; t <= now; t += tick {
-		for _, s := range l.wheel[t] {
-			if c := k.sessions.connOf(s.id); c != nil && c.waits.Load() {
-				s.touch(now, tick)
-			}
-			d := s.deadline.Load()
-			switch {
-			case s.gone || l.prep.Closing(s.id):
-			case d > t:
-				l.wheel[d] = append(l.wheel[d], s)
-			case l.mayLive(s) > now:
-				later := (l.mayLive(s)/tick + 1) * tick
-				l.wheel[later] = append(l.wheel[later], s)
-			default:
-				k.measures.expired.Add(1)
-				k.log.Info("session expired", "session", sessionName(s.id), "timeout_ms", s.timeout.Load())
-				l.add(l.prep.CloseSession(l.nextZxid(), l.now(), s.id, 0), origin{})
-			}
-		}
+		due = append(due, l.wheel[t]...)
 		delete(l.wheel, t)
 		l.ticked = t
+	}
+	for _, s := range due {
+		if c := k.sessions.connOf(s.id); c != nil && c.waits.Load() {
+			s.touch(now, tick)
+		}
+		d := s.deadline.Load()
+		switch {
+		case s.gone || l.prep.Closing(s.id):
+		case d > l.ticked:
+			l.wheel[d] = append(l.wheel[d], s)
+		case l.mayLive(s):
+			l.due = append(l.due, s)
+		default:
+			k.measures.expired.Add(1)
+			k.log.Info("session expired", "session", sessionName(s.id), "timeout_ms", s.timeout.Load())
+			l.add(l.prep.CloseSession(l.nextZxid(), l.now(), s.id, 0), origin{})
+		}
 	}
 }
 
@@ -166,11 +171,11 @@ func (l *loop) sessionChanged(x *tree.Txn, from origin) {
 	switch x.Op {
 	case zk.OpCreateSession:
 		if l.prep != nil {
-			l.track(x.Session, x.Timeout).home = from.member
+			l.track(x.Session, x.Timeout, 0).home = from.member
 		}
 	case tree.OpAttach:
-		if c := l.k.sessions.connOf(x.Session); c != nil && x.Err == zk.OK && from.member != l.k.cfg.Member {
-			c.close() // its client is with another member now
+		if x.Err == zk.OK && from.member != l.k.cfg.Member {
+			l.movedAway(x.Session)
 		}
 	case tree.OpRestore:
 		l.stateRestored(x.Zxid, l.res.Err)
@@ -183,7 +188,25 @@ func (l *loop) sessionChanged(x *tree.Txn, from origin) {
 	}
 }
 
-// remove forgets a session that is over and returns its connection.
+// movedAway sees that the client of a session is with another member now. What it
+// asked for here and is not done yet never will be: a new leader, who does not know
+// where the client is, would do it behind what was asked for there.
+func (l *loop) movedAway(id int64) {
+	for _, c := range l.waiting.calls {
+		if c.req.Session == id && c.kind != callAttach {
+			c.moot = true
+		}
+	}
+	c := l.k.sessions.connOf(id)
+	if l.prep == nil {
+		c = l.k.sessions.remove(id) // nobody speaks for it here
+	}
+	if c != nil {
+		c.close()
+	}
+}
+
+// remove forgets a session that is over, or elsewhere, and returns its connection.
 func (t *sessionTable) remove(id int64) *conn {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -257,7 +280,11 @@ func (l *loop) moved(member uint64, c *call) bool {
 	switch {
 	case s == nil || c.kind == callConnect || c.kind == callBorn:
 		return false
-	case c.kind == callAttach || s.home == 0:
+	case c.kind == callAttach:
+		s.home = member
+		s.timeout.Store(int64(c.timeout))
+		s.touch(l.k.elapsed(), l.k.tickMillis())
+	case s.home == 0:
 		s.home = member
 	}
 	return s.home != member
@@ -266,6 +293,9 @@ func (l *loop) moved(member uint64, c *call) bool {
 func (l *loop) bindSession(c *call, s *session) {
 	k := l.k
 	s.touch(k.elapsed(), k.tickMillis())
+	if k.quorum != nil {
+		k.touched.note(s)
+	}
 	if old := k.sessions.attach(s, c.conn); old != nil && old != c.conn {
 		old.close()
 	}

@@ -84,6 +84,7 @@ func (k *Keeper) writeSnapshot(ctx context.Context, m snap.Meta, s *tree.Snapsho
 // failed costs nothing but a longer log; the next one is tried in time.
 func (l *loop) snapshotDone(r snapResult) {
 	l.snapping = false
+	l.k.closeRetired()
 	defer l.snapshotAsked(r)
 	if r.err != nil {
 		l.k.log.Error("snapshot failed; the log is kept", "error", r.err)
