@@ -72,6 +72,9 @@ type Config struct {
 	// ReconfigEnabled lets clients change the members at run time (reconfigEnabled).
 	// Without it the servers of zoo.cfg are taken in when they come.
 	ReconfigEnabled bool
+	// ReadOnlyMode shows clients that allow it what was last known while there is no
+	// leader (readonlymode.enabled).
+	ReadOnlyMode bool
 	// QuorumListenAll listens for other members on all addresses
 	// (quorumListenOnAllIPs).
 	QuorumListenAll bool

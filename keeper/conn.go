@@ -51,6 +51,7 @@ type conn struct {
 	ids      atomic.Pointer[[]tree.Identity]
 	welcomed chan struct{} // closed when the session is there
 	touched  bool          // the loop's
+	readOnly atomic.Bool   // there was no leader when it came
 	hello    bool          // it speaks ZooKeeper's protocol, not four-letter words
 	waits    atomic.Bool   // for memory
 	room     chan struct{} // a hint that the queue got shorter
@@ -239,7 +240,11 @@ func (c *conn) greet() error {
 	if err := zk.Unmarshal(frame, hello); err != nil {
 		return fmt.Errorf("connect request: %w", err)
 	}
-	if c.hello = true; !c.k.serves() {
+	c.hello = true
+	if !c.k.serves() && c.k.showsOnly(hello) {
+		return c.greetReadOnly(hello)
+	}
+	if !c.k.serves() {
 		c.k.measures.notServing.Add(1)
 		return errNotServing
 	}
@@ -551,7 +556,7 @@ func (c *conn) write(buf []byte) error {
 			c.deadlineLocked()
 		}
 		c.mu.Unlock()
-		if c.hello && !c.k.serves() {
+		if c.hello && !c.k.serves() && !c.readOnly.Load() {
 			return errNotServing
 		}
 		if _, err := c.nc.Write(step); err != nil {

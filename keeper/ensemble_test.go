@@ -16,6 +16,7 @@ import (
 	"github.com/gregor-mq/gregor/internal/env"
 	"github.com/gregor-mq/gregor/keeper"
 	"github.com/gregor-mq/gregor/keeper/ensemble"
+	"github.com/gregor-mq/gregor/zk"
 )
 
 // members is an ensemble on loopback.
@@ -264,4 +265,57 @@ func (m *members) eventually(what string, f func() error) {
 			m.t.Fatalf("%s: %v", what, err)
 		}
 	}
+}
+
+// TestReadOnlyMode leaves one of three alone.
+func TestReadOnlyMode(t *testing.T) {
+	m := newMembers(t, 3)
+	for i := range 3 {
+		m.cfgs[i].ReadOnlyMode = true
+		m.start(i)
+	}
+	if _, err := m.dial(0).Create("/a", []byte("x"), 0, gozk.WorldACL(gozk.PermAll)); err != nil {
+		t.Fatal(err)
+	}
+	m.shows(2, 1)
+	m.stop(0)
+	m.stop(1)
+	r := m.readOnly(2)
+	if got := r.must(&zk.GetDataRequest{Path: "/a"}).(*zk.GetDataResponse); string(got.Data) != "x" {
+		t.Errorf("%q", got.Data)
+	}
+	for _, req := range []zk.Request{create("/b", zk.Persistent), &zk.SyncRequest{Path: "/"}, &zk.SetDataRequest{Path: "/a", Version: -1}, &zk.MultiRequest{}} {
+		r.fails(req, zk.ErrNotReadOnly)
+	}
+	m.start(0)
+	r.closed()
+	m.shows(2, 1)
+}
+
+// readOnly waits until a member gives a session that can only read.
+func (m *members) readOnly(i int) *raw {
+	var r *raw
+	m.eventually("read-only session", func() error {
+		nc, err := net.Dial("tcp", m.addrs(i)[0])
+		if err != nil {
+			return err
+		}
+		c := &raw{t: m.t, nc: nc}
+		c.send(zk.AppendFrame(nil, &zk.ConnectRequest{Timeout: 10_000, Password: make([]byte, zk.PasswordSize), ReadOnly: true}))
+		b, err := zk.ReadFrame(nc, nil, 1<<20)
+		if err == nil {
+			err = zk.Unmarshal(b, &c.resp)
+		}
+		if err == nil && (!c.resp.ReadOnly || c.resp.SessionID == 0) {
+			err = fmt.Errorf("%+v", c.resp)
+		}
+		if err != nil {
+			nc.Close()
+			return err
+		}
+		r = c
+		return nil
+	})
+	m.t.Cleanup(func() { r.nc.Close() })
+	return r
 }

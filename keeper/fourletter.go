@@ -11,6 +11,7 @@ import (
 
 	"github.com/gregor-mq/gregor/keeper/metrics"
 	"github.com/gregor-mq/gregor/keeper/watch"
+	"github.com/gregor-mq/gregor/zk"
 )
 
 // Version is what the keeper says it is: the release whose behaviour it has.
@@ -71,6 +72,9 @@ func (k *Keeper) fourLetterWord(name string) string {
 	}
 	w := words[name]
 	if w.idle != "" && !k.serves() {
+		if name == "isro" && k.showsOnly(&zk.ConnectRequest{ReadOnly: true}) {
+			return "ro"
+		}
 		return w.idle
 	}
 	var b strings.Builder

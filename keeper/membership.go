@@ -313,6 +313,9 @@ func (l *loop) lapse() {
 			c.close()
 		}
 	}
+	if serves && !l.members.served {
+		l.k.endReadOnly()
+	}
 	l.members.served = serves
 }
 

@@ -87,9 +87,12 @@ func (c *conn) handle(frame []byte) error {
 	default:
 		cl.kind = callRead
 	}
-	if cl.kind == callRead {
+	switch {
+	case cl.kind == callRead:
 		cl.read.body = body
-	} else {
+	case c.readOnly.Load():
+		return c.onlyReads(cl)
+	default:
 		cl.req = tree.Request{Session: s.id, Cxid: h.Xid, IDs: c.identities(), Body: body}
 	}
 	return c.submit(cl)

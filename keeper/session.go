@@ -238,7 +238,7 @@ func (l *loop) greet(c *call) bool {
 		close(c.conn.welcomed) // its reader waits for a word
 		return false
 	}
-	c.timeout = int32(min(max(int64(req.Timeout), k.cfg.MinSessionTimeout.Milliseconds()), k.cfg.MaxSessionTimeout.Milliseconds()))
+	c.timeout = int32(k.negotiate(req.Timeout))
 	c.req.Session = req.SessionID
 	if req.SessionID == 0 {
 		c.req.Session = l.nextSession()

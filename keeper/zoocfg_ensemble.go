@@ -21,6 +21,7 @@ type ensembleFile struct {
 var ensembleKeys = map[string]zooKey{
 	"myid":                 {number(1, func(c *zooFile) *int { return &c.number })},
 	"reconfigEnabled":      {boolean(func(c *zooFile) *bool { return &c.ReconfigEnabled })},
+	"readonlymode.enabled": {boolean(func(c *zooFile) *bool { return &c.ReadOnlyMode })},
 	"quorumListenOnAllIPs": {boolean(func(c *zooFile) *bool { return &c.QuorumListenAll })},
 	"dynamicConfigFile":    {text(func(c *zooFile) *string { return &c.dynamic })},
 	"standaloneEnabled":    {accepted("true or false", func(v string) bool { return v == "true" || v == "false" })},
