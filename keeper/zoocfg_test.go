@@ -27,7 +27,7 @@ extendedTypesEnabled=true
 4lw.commands.whitelist=stat, ruok,srvr
 initLimit=10
 syncLimit=5
-admin.enableServer=false
+fsync.warningthresholdms=5
 `))
 	if err != nil {
 		t.Fatal(err)
@@ -37,10 +37,11 @@ admin.enableServer=false
 		MaxClientCnxns: -1, MaxSessionTimeout: 90 * time.Second, SnapCount: 5000, SnapRetain: 5, JuteMaxBuffer: 4 << 20,
 		ExtendedTypes: true, FourLetterWords: []string{"stat", "ruok", "srvr"},
 	}
+	got.Operate = Operate{} // has a test of its own
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v\nwant\n%+v", got, want)
 	}
-	if len(warnings) != 1 || !strings.HasPrefix(warnings[0], "admin.enableServer=false") {
+	if len(warnings) != 1 || !strings.HasPrefix(warnings[0], "fsync.warningthresholdms=5") {
 		t.Errorf("%q", warnings)
 	}
 }
