@@ -53,11 +53,12 @@ func pick[T any](t *trial, of ...T) T { return of[t.rng.IntN(len(of))] }
 func (t *trial) path() string {
 	switch n := t.rng.IntN(100); {
 	case n < 66:
-		p := t.root
+		var p strings.Builder
+		p.WriteString(t.root)
 		for range t.rng.IntN(4) {
-			p += "/" + pick(t, "a", "b", "c")
+			p.WriteString("/" + pick(t, "a", "b", "c"))
 		}
-		return p
+		return p.String()
 	case n < 84 && len(t.seen) > 0:
 		return pick(t, t.seen...)
 	case n < 90:

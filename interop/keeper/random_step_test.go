@@ -129,7 +129,8 @@ func (t *trial) ask(c *party, req zk.Request) error {
 // the server comes to them are not among them, and nothing counts: ZooKeeper looks
 // at the ACLs and quotas that are applied, not at those on their way.
 func (t *trial) pipeline(c *party, first zk.Request) error {
-	what := "at once:"
+	var what strings.Builder
+	what.WriteString("at once:")
 	var all []byte
 	var ops []zk.Op
 	for i := range 2 + t.rng.IntN(8) {
@@ -149,9 +150,9 @@ func (t *trial) pipeline(c *party, first zk.Request) error {
 		xid := t.xidOf(c, req)
 		all = append(all, wire(xid, req)...)
 		ops = append(ops, req.Op())
-		what += fmt.Sprintf(" (xid=%d %s)", xid, describe(req))
+		what.WriteString(fmt.Sprintf(" (xid=%d %s)", xid, describe(req)))
 	}
-	return t.exchange(c, what, func(int) []byte { return all }, ops...)
+	return t.exchange(c, what.String(), func(int) []byte { return all }, ops...)
 }
 
 // rearm sends the watches of a client that is back.
@@ -198,9 +199,10 @@ func (t *trial) quota(c *party) error {
 	if t.pipelined {
 		return t.ask(c, t.multi())
 	}
-	top := "/zookeeper/quota" + t.root
+	var top strings.Builder
+	top.WriteString("/zookeeper/quota" + t.root)
 	for range t.rng.IntN(3) {
-		top += "/" + pick(t, "a", "b")
+		top.WriteString("/" + pick(t, "a", "b"))
 	}
 	accepted("deadly-quotas") // none that end ZooKeeper
 	limits := []byte(pick(t, "count=3,bytes=20", "count=-1,bytes=-1", "count=100,bytes=-1=;countHardLimit=6", "count=-1,bytes=100=;byteHardLimit=40",
@@ -210,24 +212,24 @@ func (t *trial) quota(c *party) error {
 	}
 	switch t.rng.IntN(6) {
 	case 0, 1:
-		for i := range quotaNodes(top) {
-			if err := create(quotaNodes(top)[i], nil); err != nil {
+		for i := range quotaNodes(top.String()) {
+			if err := create(quotaNodes(top.String())[i], nil); err != nil {
 				return err
 			}
 		}
-		if err := create(top+"/zookeeper_limits", limits); err != nil {
+		if err := create(top.String()+"/zookeeper_limits", limits); err != nil {
 			return err
 		}
 		if t.chance(10) {
 			return nil
 		}
-		return create(top+"/zookeeper_stats", []byte(pick(t, "count=0,bytes=0", "", "count=7,bytes=8")))
+		return create(top.String()+"/zookeeper_stats", []byte(pick(t, "count=0,bytes=0", "", "count=7,bytes=8")))
 	case 2:
-		return t.ask(c, &zk.SetDataRequest{Path: top + "/zookeeper_limits", Data: limits, Version: -1})
+		return t.ask(c, &zk.SetDataRequest{Path: top.String() + "/zookeeper_limits", Data: limits, Version: -1})
 	case 3:
-		return t.ask(c, &zk.DeleteRequest{Path: top + pick(t, "/zookeeper_limits", "/zookeeper_stats"), Version: -1})
+		return t.ask(c, &zk.DeleteRequest{Path: top.String() + pick(t, "/zookeeper_limits", "/zookeeper_stats"), Version: -1})
 	}
-	return t.ask(c, &zk.GetDataRequest{Path: top + pick(t, "/zookeeper_limits", "/zookeeper_stats", "/zookeeper_stats"), Watch: t.chance(30)})
+	return t.ask(c, &zk.GetDataRequest{Path: top.String() + pick(t, "/zookeeper_limits", "/zookeeper_stats", "/zookeeper_stats"), Watch: t.chance(30)})
 }
 
 // quotaNodes lists the nodes above and at a path, below /zookeeper/quota.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -48,9 +49,7 @@ func quietly(more map[string]string) peer.ZooKeeperOptions {
 		"preAllocSize":                    "1024",
 		"DigestAuthenticationProvider.superDigest": digestID(superUser),
 	}
-	for k, v := range more {
-		p[k] = v
-	}
+	maps.Copy(p, more)
 	return peer.ZooKeeperOptions{Properties: p}
 }
 
