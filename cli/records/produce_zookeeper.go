@@ -2,6 +2,7 @@ package records
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -75,7 +76,7 @@ func (f *produceFlags) strategy() client.Strategy {
 	switch {
 	case f.partition != anyPartition:
 		return client.Manual()
-	case f.format != jsonFormat || f.repartition:
+	case f.format != jsonFormat || f.repartition || f.layerFour:
 		return client.KeyHash()
 	}
 	named := newNamed()
@@ -92,7 +93,15 @@ func (f *produceFlags) strategy() client.Strategy {
 	})
 }
 
+// errNotItsOwn is why a line cannot name its partition with --layer-four: the choice
+// is among those that the one broker leads, and those are not known beforehand.
+var errNotItsOwn = errors.New("the line names it, but --layer-four writes to whatever its broker leads: add --repartition, or name one partition for all with --partition")
+
 func (s *zkSink) send(ctx context.Context, r *kgo.Record, done func(error)) {
+	if s.flags.layerFour && s.flags.partition == anyPartition && r.Partition != anyPartition {
+		done(fmt.Errorf("partition %d: %w", r.Partition, errNotItsOwn))
+		return
+	}
 	out := &client.Record{Topic: r.Topic, Partition: r.Partition, Key: r.Key, Value: r.Value, Timestamp: r.Timestamp}
 	for _, h := range r.Headers {
 		out.Headers = append(out.Headers, client.Header{Key: h.Key, Value: h.Value})

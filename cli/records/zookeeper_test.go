@@ -84,10 +84,18 @@ func TestProduceByZooKeeper(t *testing.T) {
 	if out := p.consume("t"); strings.Count(out, "\n") != 5 {
 		t.Errorf("%q", out)
 	}
+	named := `{"value":"6","partition":1}` + "\n"
+	verb.Must(t, `{"value":"7"}`+"\n", p.guided("produce", "-t", "t", "--layer-four", "--format", "json")...)
+	verb.Must(t, named, p.guided("produce", "-t", "t", "--layer-four", "--format", "json", "--repartition")...)
+	verb.Must(t, named, p.guided("produce", "-t", "t", "--layer-four", "--format", "json", "-p", "1")...)
+	if out := p.consume("t"); strings.Count(out, "\n") != 8 {
+		t.Errorf("%q", out)
+	}
 	f := func(stdin string, args []string, texts ...string) {
 		t.Helper()
 		verb.Fails(t, stdin, args, texts...)
 	}
+	f(named, p.guided("produce", "-t", "t", "--layer-four", "--format", "json"), "line 1: partition 1", "--repartition")
 	f("x\n", p.guided("produce", "-t", "none", "--delivery-timeout", "5s"), "gregor: line 1: topic none: topic does not exist")
 	f("x\n", p.guided("produce", "-t", "t", "-p", "9"), "line 1: topic t", "no such partition")
 	f("", p.guided("produce", "-t", "t", "--acks", "2"), `--acks "2"`)
