@@ -29,6 +29,19 @@ type lastSnapshot struct {
 	at   time.Time
 }
 
+// noteSnapshot remembers the snapshot that a start begins with.
+func (k *Keeper) noteSnapshot(m snap.Meta) {
+	if m.Index == 0 {
+		return
+	}
+	st, err := k.env.FS.Stat(filepath.Join(k.dir.snaps, fmt.Sprintf("%016x.snap", m.Index)))
+	if err != nil {
+		return // it was read; that it cannot be looked at is no matter
+	}
+	k.disk.snaps.Store(st.Size())
+	k.disk.last.Store(&lastSnapshot{m.Zxid, st.ModTime()})
+}
+
 // snapAsks are those who wait for a snapshot: the loop's.
 type snapAsks struct {
 	next []chan<- snapResult // of the one after that which is being written
@@ -232,7 +245,13 @@ func (k *Keeper) readBackup(body io.Reader) (*tree.Tree, error) {
 		return nil, fmt.Errorf("%d nodes have a time to live, which needs extendedTypesEnabled=true", ttls)
 	}
 	b := tree.NewBuilder(k.treeOptions())
-	if err := s.Images(b.Add); err != nil {
+	err = s.Images(func(im *tree.Image) error {
+		if im.ACL == nil { // ZooKeeper lists ACLs before it comes to nodes
+			return fmt.Errorf("the ACL of %q is missing: it was changed while the snapshot was written; take another", im.Path)
+		}
+		return b.Add(im)
+	})
+	if err != nil {
 		b.Close()
 		return nil, err
 	}

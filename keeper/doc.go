@@ -15,9 +15,11 @@
 //     fsyncs), keeper-accept per listener, one per connection and one more while
 //     replies to writes are being sent, keeper-snapshot while one is written,
 //     keeper-closer (closes connections at the end), keeper-end (waits for all
-//     of these, then closes the files); in an ensemble those of peer, and
+//     of these, then closes the files), keeper-admin and keeper-metrics (HTTP),
+//     keeper-audit; in an ensemble those of peer, and
 //     keeper-sender while a snapshot is sent.
-//   - Disk: what wal and snap keep, and keeper.meta and keeper.lock; reads the
+//   - Disk: what wal and snap keep, and keeper.meta and keeper.lock, backup.tmp
+//     while a backup is made or read, the audit log; reads the
 //     users of SASL, and what secure reads.
 //   - Locks: in this order Keeper.state (tree; writers are the loop and the
 //     start of a snapshot), conn.mu (what is to be sent), then any of

@@ -250,6 +250,9 @@ func TestBackupAndRestore(t *testing.T) {
 		t.Fatal(err)
 	}
 	k = start(t, cfg, env.Real())
+	if s := fields(t, k, "last_snapshot"); s["timestamp"].(float64) <= 0 {
+		t.Errorf("last_snapshot after a restart: %v", s)
+	}
 	check()
 }
 

@@ -22,6 +22,7 @@ func (k *Keeper) recover() (*loop, *logWriter, error) {
 		return nil, nil, err
 	}
 	k.took(k.measures.snapLoad, begin)
+	k.noteSnapshot(meta)
 	log, found, err := k.openLog(meta)
 	if err != nil {
 		t.Close()
