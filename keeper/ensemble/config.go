@@ -42,8 +42,15 @@ func NewConfig(version int64, servers []Server) (Config, error) {
 // ParseConfig reads the content of /zookeeper/config, or a list of server lines
 // divided by newlines or commas.
 func ParseConfig(text string) (Config, error) {
-	var version int64
-	var servers []Server
+	version, servers, err := parseLines(text)
+	if err != nil {
+		return Config{}, err
+	}
+	return NewConfig(version, servers)
+}
+
+// parseLines reads servers that need not make an ensemble.
+func parseLines(text string) (version int64, servers []Server, err error) {
 	for line := range strings.FieldsFuncSeq(text, func(r rune) bool { return r == '\n' || r == ',' }) {
 		line = strings.TrimSpace(line)
 		name, value, ok := strings.Cut(line, "=")
@@ -53,20 +60,20 @@ func ParseConfig(text string) (Config, error) {
 		case ok && name == "version":
 			v, err := strconv.ParseUint(value, 16, 64)
 			if err != nil {
-				return Config{}, fmt.Errorf("%s: must be a hexadecimal zxid", line)
+				return 0, nil, fmt.Errorf("%s: must be a hexadecimal zxid", line)
 			}
 			version = int64(v)
 		case ok && isServer:
 			s, err := ParseServer(number, strings.TrimSpace(value))
 			if err != nil {
-				return Config{}, err
+				return 0, nil, err
 			}
 			servers = append(servers, s)
 		default:
-			return Config{}, fmt.Errorf("%q: is no line server.N=…", line)
+			return 0, nil, fmt.Errorf("%q: is no line server.N=…", line)
 		}
 	}
-	return NewConfig(version, servers)
+	return version, servers, nil
 }
 
 // String is the content of /zookeeper/config.
@@ -119,11 +126,11 @@ func (c Config) Change(joining, leaving, members *string) (Config, error) {
 		next = slices.DeleteFunc(next, func(s Server) bool { return s.Number == n })
 	}
 	for _, text := range list(joining) {
-		join, err := ParseConfig(text)
+		_, join, err := parseLines(text)
 		if err != nil {
 			return Config{}, fmt.Errorf("joining: %w", err)
 		}
-		for _, s := range join.Servers {
+		for _, s := range join {
 			if s.Client == "" {
 				return Config{}, fmt.Errorf("joining %s: needs a client port behind a semicolon", s)
 			}
