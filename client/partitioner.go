@@ -55,7 +55,8 @@ func Manual() Strategy { return Strategy{func(draws) picker { return manual{} }}
 
 // PartitionBy asks a function made for each topic. It returns one of the partitions
 // 0 to partitions−1; a record for which it returns another number fails with
-// ErrNoPartition. It is called for one record at a time, in no order with other
+// ErrNoPartition. With LayerFour the number is a place among the partitions that
+// the broker leads. It is called for one record at a time, in no order with other
 // topics' functions, and must not call the producer.
 func PartitionBy(topic func(name string) func(r *Record, partitions int) int) Strategy {
 	if topic == nil {
