@@ -241,13 +241,6 @@ func (q *quorum) begin() {
 	}
 }
 
-// reachable counts the members that can be sent to, this one included.
-func (q *quorum) reachable() int {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return len(q.mu.up) + 1
-}
-
 // setMembers has the others of a list dialed.
 func (q *quorum) setMembers(servers []ensemble.Server) {
 	others := map[uint64]string{}

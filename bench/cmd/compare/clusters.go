@@ -16,20 +16,20 @@ import (
 // clusters are the workloads of three brokers, every partition on all of them.
 var clusters = []workload{
 	{name: "cluster-create", about: "2,000 partitions of 3 replicas, 3 brokers", cluster: clusterCreate, metrics: []table.Metric{
-		{"create", "to create, until all brokers show all leaders", "s", table.RatioAtMost(1.0 / 5)},
-		{"cpu", "CPU of all brokers", "s", table.Target{}},
-		{"keeper cpu", "CPU of the keeper or ZooKeeper", "s", table.Target{}},
+		{Key: "create", Title: "to create, until all brokers show all leaders", Unit: "s", Target: table.RatioAtMost(1.0 / 5)},
+		{Key: "cpu", Title: "CPU of all brokers", Unit: "s"},
+		{Key: "keeper cpu", Title: "CPU of the keeper or ZooKeeper", Unit: "s"},
 	}},
 	{name: "cluster-failover", about: "the same, the controller's broker killed", cluster: clusterFailover, metrics: []table.Metric{
-		{"failover", "from the new controller's election to its last new leader in another's Metadata", "s", table.RatioAtMost(1.0 / 5)},
-		{"detect", "from the kill to that election", "s", table.Target{}},
+		{Key: "failover", Title: "from the new controller's election to its last new leader in another's Metadata", Unit: "s", Target: table.RatioAtMost(1.0 / 5)},
+		{Key: "detect", Title: "from the kill to that election", Unit: "s"},
 	}},
 	{name: "cluster-produce", about: "raw produce, 100 KB batches of 1 KB records, acks=all, 6 partitions of 3 replicas, 6 connections with 8 in flight", cluster: clusterProduce, metrics: byteMetrics(table.RatioAtMost(1.0/4), table.RatioAtLeast(3))},
 	{name: "cluster-latency", about: "end to end through franz-go, 3 replicas, 1,000 records/s of 512 B", cluster: clusterLatency, metrics: latencyMetrics},
 	{name: "cluster-idle", about: "2,000 idle partitions of 3 replicas, 3 brokers", cluster: clusterIdle, metrics: []table.Metric{
-		{"idle cpu", "CPU of all brokers", "% of a core", table.RatioAtMost(1.0 / 5)},
-		{"keeper cpu", "CPU of the keeper or ZooKeeper", "% of a core", table.Target{}},
-		{"rss", "resident, each broker", "MB", table.RatioAtMost(1.0 / 4)},
+		{Key: "idle cpu", Title: "CPU of all brokers", Unit: "% of a core", Target: table.RatioAtMost(1.0 / 5)},
+		{Key: "keeper cpu", Title: "CPU of the keeper or ZooKeeper", Unit: "% of a core"},
+		{Key: "rss", Title: "resident, each broker", Unit: "MB", Target: table.RatioAtMost(1.0 / 4)},
 	}},
 }
 

@@ -51,17 +51,17 @@ type workload struct {
 // alone are the workloads of one broker.
 var alone = []workload{
 	{name: "start", about: "start-up with keeper, then idle", run: startUp, metrics: []table.Metric{
-		{"start", "to the first Metadata answer", "s", table.RatioAtMost(1.0 / 30).AndAtMost(0.1)},
-		{"rss", "resident, idle", "MB", table.AtMost(40)},
-		{"idle cpu", "CPU while idle", "% of a core", table.Target{}},
+		{Key: "start", Title: "to the first Metadata answer", Unit: "s", Target: table.RatioAtMost(1.0 / 30).AndAtMost(0.1)},
+		{Key: "rss", Title: "resident, idle", Unit: "MB", Target: table.AtMost(40)},
+		{Key: "idle cpu", Title: "CPU while idle", Unit: "% of a core"},
 	}},
 	{name: "produce-1k", about: "raw produce, 100 KB batches of 1 KB records, acks=all, 4 connections with 8 in flight", run: produce(1000), metrics: byteMetrics(table.RatioAtMost(1.0/3), table.RatioAtLeast(2))},
 	{name: "produce-100b", about: "raw produce, 100 KB batches of 100-byte records, otherwise the same", run: produce(100), metrics: byteMetrics(table.RatioAtMost(1.0/4), table.Target{})},
 	{name: "single", about: "single-record requests, acks=all, 16 connections with 1 in flight", run: single, metrics: []table.Metric{
-		{"cpu", "CPU per request", "us", table.RatioAtMost(1.0 / 5)},
-		{"rate", "requests", "/s", table.RatioAtLeast(5)},
-		{"load cpu", "CPU of the load program per request", "us", table.Target{}},
-		{"p50", "p50", "ms", table.Target{}}, {"p99", "p99", "ms", table.Target{}}, {"p999", "p999", "ms", table.Target{}},
+		{Key: "cpu", Title: "CPU per request", Unit: "us", Target: table.RatioAtMost(1.0 / 5)},
+		{Key: "rate", Title: "requests", Unit: "/s", Target: table.RatioAtLeast(5)},
+		{Key: "load cpu", Title: "CPU of the load program per request", Unit: "us"},
+		{Key: "p50", Title: "p50", Unit: "ms"}, {Key: "p99", Title: "p99", Unit: "ms"}, {Key: "p999", Title: "p999", Unit: "ms"},
 	}},
 	{name: "fetch", about: "raw fetch of 1 MiB, 4 connections", run: fetch, metrics: byteMetrics(table.RatioAtMost(1), table.Target{})},
 	{name: "client-in", about: "franz-go produces 1 KB records, its defaults, uncompressed", run: clientIn, metrics: throughputMetrics(table.Target{}, table.Target{})},
@@ -69,14 +69,14 @@ var alone = []workload{
 	{name: "latency-1k", about: "end to end through franz-go, 1,000 records/s of 512 B", run: latency(1000), metrics: latencyMetrics},
 	{name: "latency-20k", about: "end to end through franz-go, 20,000 records/s of 512 B", run: latency(20_000), metrics: latencyMetrics},
 	{name: "partitions", about: "2,000 partitions with a record each", run: manyPartitionsRun, metrics: []table.Metric{
-		{"create", "to create", "s", table.RatioAtMost(1.0 / 5)},
-		{"stop", "to stop", "s", table.Target{}},
-		{"clean", "restart after a clean stop", "s", table.RatioAtMost(1.0 / 10)},
-		{"crash", "restart after kill -9", "s", table.RatioAtMost(1.0 / 10)},
+		{Key: "create", Title: "to create", Unit: "s", Target: table.RatioAtMost(1.0 / 5)},
+		{Key: "stop", Title: "to stop", Unit: "s"},
+		{Key: "clean", Title: "restart after a clean stop", Unit: "s", Target: table.RatioAtMost(1.0 / 10)},
+		{Key: "crash", Title: "restart after kill -9", Unit: "s", Target: table.RatioAtMost(1.0 / 10)},
 	}},
 	{name: "idle-connections", about: "10,000 idle connections", run: idleConnections, metrics: []table.Metric{
-		{"each", "resident for each", "KB", table.AtMost(10)},
-		{"all", "resident in all", "MB", table.AtMost(150)},
+		{Key: "each", Title: "resident for each", Unit: "KB", Target: table.AtMost(10)},
+		{Key: "all", Title: "resident in all", Unit: "MB", Target: table.AtMost(150)},
 	}},
 }
 
@@ -101,23 +101,23 @@ func sections() []table.Section {
 
 func byteMetrics(cpu, throughput table.Target) []table.Metric {
 	return append(throughputMetrics(cpu, throughput),
-		table.Metric{"p50", "p50 of a request", "ms", table.Target{}}, table.Metric{"p99", "p99 of a request", "ms", table.Target{}},
-		table.Metric{"p999", "p999 of a request", "ms", table.Target{}})
+		table.Metric{Key: "p50", Title: "p50 of a request", Unit: "ms"}, table.Metric{Key: "p99", Title: "p99 of a request", Unit: "ms"},
+		table.Metric{Key: "p999", Title: "p999 of a request", Unit: "ms"})
 }
 
 func throughputMetrics(cpu, throughput table.Target) []table.Metric {
 	return []table.Metric{
-		{"cpu", "broker CPU per GB", "s", cpu},
-		{"throughput", "throughput", "MB/s", throughput},
-		{"records", "records", "/s", table.Target{}},
-		{"load cpu", "CPU of the load program per GB", "s", table.Target{}},
-		{"peak rss", "resident at most", "MB", table.Target{}},
+		{Key: "cpu", Title: "broker CPU per GB", Unit: "s", Target: cpu},
+		{Key: "throughput", Title: "throughput", Unit: "MB/s", Target: throughput},
+		{Key: "records", Title: "records", Unit: "/s"},
+		{Key: "load cpu", Title: "CPU of the load program per GB", Unit: "s"},
+		{Key: "peak rss", Title: "resident at most", Unit: "MB"},
 	}
 }
 
 var latencyMetrics = []table.Metric{
-	{"p50", "p50", "ms", table.Target{}}, {"p99", "p99", "ms", table.RatioAtMost(1.0 / 5)}, {"p999", "p999", "ms", table.Target{}},
-	{"cpu", "broker CPU", "% of a core", table.Target{}},
+	{Key: "p50", Title: "p50", Unit: "ms"}, {Key: "p99", Title: "p99", Unit: "ms", Target: table.RatioAtMost(1.0 / 5)}, {Key: "p999", Title: "p999", Unit: "ms"},
+	{Key: "cpu", Title: "broker CPU", Unit: "% of a core"},
 }
 
 func startUp(ctx context.Context, s *stage) error {

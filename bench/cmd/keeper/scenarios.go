@@ -51,8 +51,8 @@ const few = 64
 
 var scenarios = []scenario{
 	{name: "start", about: "start-up of an empty server", members: 1, run: startUp, metrics: []table.Metric{
-		{"start", "to the first answer", "ms", table.AtMost(50)},
-		{"rss", "resident, idle", "MB", table.Target{}},
+		{Key: "start", Title: "to the first answer", Unit: "ms", Target: table.AtMost(50)},
+		{Key: "rss", Title: "resident, idle", Unit: "MB"},
 	}},
 	one("set-1", "sets of 100 bytes, 1 session", set),
 	one("create-1", "creates of 100 bytes, 1 session", create),
@@ -62,51 +62,51 @@ var scenarios = []scenario{
 	crowded("create-1000", "creates, 1,000 sessions", create),
 	many("get-64", "gets of 100 bytes, 64 sessions", get, 1, 2.0/3),
 	{name: "mix-64", about: "9 gets to 1 set, 64 sessions", members: 1, run: load64(mix), metrics: []table.Metric{
-		{"p99", "p99", "ms", table.RatioAtMost(1.0 / 2)}, {"p50", "p50", "ms", table.Target{}}, {"p999", "p999", "ms", table.Target{}},
-		{"rate", "requests", "/s", table.Target{}}, {"cpu", "server CPU per 100,000", "s", table.Target{}},
+		{Key: "p99", Title: "p99", Unit: "ms", Target: table.RatioAtMost(1.0 / 2)}, {Key: "p50", Title: "p50", Unit: "ms"}, {Key: "p999", Title: "p999", Unit: "ms"},
+		{Key: "rate", Title: "requests", Unit: "/s"}, {Key: "cpu", Title: "server CPU per 100,000", Unit: "s"},
 	}},
 	{name: "nodes", about: "1,000,000 nodes of 100 bytes", members: 1, run: nodes, metrics: []table.Metric{
-		{"rss", "resident, when they are made", "MB", table.RatioAtMost(1.0 / 3)},
-		{"rss after", "resident, after a restart", "MB", table.RatioAtMost(1.0 / 3)},
-		{"start", "start-up, to the first answer", "s", table.RatioAtMost(1.0 / 6)},
-		{"stop", "to stop", "s", table.Target{}},
-		{"rate", "creates, 64 sessions with 16 requests each", "/s", table.Target{}},
+		{Key: "rss", Title: "resident, when they are made", Unit: "MB", Target: table.RatioAtMost(1.0 / 3)},
+		{Key: "rss after", Title: "resident, after a restart", Unit: "MB", Target: table.RatioAtMost(1.0 / 3)},
+		{Key: "start", Title: "start-up, to the first answer", Unit: "s", Target: table.RatioAtMost(1.0 / 6)},
+		{Key: "stop", Title: "to stop", Unit: "s"},
+		{Key: "rate", Title: "creates, 64 sessions with 16 requests each", Unit: "/s"},
 	}},
 	{name: "watch", about: "one change, 10,000 watchers", members: 1, run: watchers, metrics: []table.Metric{
-		{"all", "until the last of them has its event", "ms", table.RatioAtMost(1.0 / 2)},
-		{"cpu", "server CPU", "ms", table.Target{}},
+		{Key: "all", Title: "until the last of them has its event", Unit: "ms", Target: table.RatioAtMost(1.0 / 2)},
+		{Key: "cpu", Title: "server CPU", Unit: "ms"},
 	}},
 	{name: "open", about: "1,000 sessions opened at once", members: 1, run: open, metrics: []table.Metric{
-		{"all", "until all are granted", "s", table.RatioAtMost(1.0 / 5)},
-		{"cpu", "server CPU", "ms", table.Target{}},
+		{Key: "all", Title: "until all are granted", Unit: "s", Target: table.RatioAtMost(1.0 / 5)},
+		{Key: "cpu", Title: "server CPU", Unit: "ms"},
 	}},
 	{name: "idle", about: "10,000 idle sessions", members: 1, run: idle, metrics: []table.Metric{
-		{"rss", "resident in all", "MB", table.AtMost(150)},
-		{"each", "resident for each", "KB", table.Target{}},
+		{Key: "rss", Title: "resident in all", Unit: "MB", Target: table.AtMost(150)},
+		{Key: "each", Title: "resident for each", Unit: "KB"},
 	}},
 	{name: "failover", about: "three members, the leader killed", members: 3, run: failover, metrics: []table.Metric{
-		{"write", "from kill -9 to the next write served", "s", table.RatioAtMost(1.0 / 2)},
+		{Key: "write", Title: "from kill -9 to the next write served", Unit: "s", Target: table.RatioAtMost(1.0 / 2)},
 	}},
 }
 
 // one is a load of one session, which waits for the disk with every request.
 func one(name, about string, req request) scenario {
 	return scenario{name: name, about: about, members: 1, run: load1(req), metrics: []table.Metric{
-		{"rate", "requests", "/s", table.RatioAtLeast(1)},
-		{"share", "of the fsyncs that the disk takes", "%", table.AtLeast(80)},
-		{"floor", "fsyncs of such records, nothing else running", "/s", table.Target{}},
-		{"cpu", "server CPU per 100,000", "s", table.Target{}},
-		{"p50", "p50", "ms", table.Target{}}, {"p99", "p99", "ms", table.Target{}},
+		{Key: "rate", Title: "requests", Unit: "/s", Target: table.RatioAtLeast(1)},
+		{Key: "share", Title: "of the fsyncs that the disk takes", Unit: "%", Target: table.AtLeast(80)},
+		{Key: "floor", Title: "fsyncs of such records, nothing else running", Unit: "/s"},
+		{Key: "cpu", Title: "server CPU per 100,000", Unit: "s"},
+		{Key: "p50", Title: "p50", Unit: "ms"}, {Key: "p99", Title: "p99", Unit: "ms"},
 	}}
 }
 
 // many is a load of 64 sessions.
 func many(name, about string, req request, rate, cpu float64) scenario {
 	return scenario{name: name, about: about, members: 1, run: load64(req), metrics: []table.Metric{
-		{"rate", "requests", "/s", table.RatioAtLeast(rate)},
-		{"cpu", "server CPU per 100,000", "s", table.RatioAtMost(cpu)},
-		{"load cpu", "CPU of the load program per 100,000", "s", table.Target{}},
-		{"p50", "p50", "ms", table.Target{}}, {"p99", "p99", "ms", table.Target{}},
+		{Key: "rate", Title: "requests", Unit: "/s", Target: table.RatioAtLeast(rate)},
+		{Key: "cpu", Title: "server CPU per 100,000", Unit: "s", Target: table.RatioAtMost(cpu)},
+		{Key: "load cpu", Title: "CPU of the load program per 100,000", Unit: "s"},
+		{Key: "p50", Title: "p50", Unit: "ms"}, {Key: "p99", Title: "p99", Unit: "ms"},
 	}}
 }
 
