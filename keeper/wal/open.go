@@ -237,7 +237,7 @@ func (c *Contents) take(r record, after uint64) (fault string) {
 			return "an entry record is malformed"
 		}
 		c.last = e.Index
-		if e.Index <= after {
+		if e.Index <= after || c.lost {
 			return ""
 		}
 		return c.add(e, after)
