@@ -42,7 +42,7 @@ func (l *toldLog) Close() error { return nil }
 // not written, those behind it are, and the state is the last one.
 func TestWriterBeginsAnewBehindASnapshot(t *testing.T) {
 	l := &toldLog{}
-	w := &logWriter{k: &Keeper{env: env.Real()}, log: l, end: &endMark{}, in: run.NewInbox[logTask](10), done: make(chan []*pb.Message, 10)}
+	w := &logWriter{k: &Keeper{env: env.Real(), measures: newMeasures()}, log: l, end: &endMark{}, in: run.NewInbox[logTask](10), done: make(chan []*pb.Message, 10)}
 	snapshot := &pb.Message{
 		Term: new(uint64(4)), Vote: new(uint64(2)),
 		Snapshot: &pb.Snapshot{Metadata: &pb.SnapshotMetadata{Index: new(uint64(30))}},
