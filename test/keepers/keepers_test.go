@@ -6,7 +6,7 @@ import (
 	"github.com/gregor-mq/gregor/test/virtual"
 )
 
-var seeds = virtual.NewSeeds("test/keepers", "1..4")
+var seeds = virtual.NewSeeds("test/keepers", "3..6")
 
 // TestKeepers runs seeds, each in a process of its own.
 func TestKeepers(t *testing.T) { seeds.Run(t) }
