@@ -586,11 +586,8 @@ func (l *loop) take(now int64, from origin, c *call) {
 
 // endProcess ends the sessions that lived in a member's last process.
 func (l *loop) endProcess(now int64, member uint64) {
-	t := l.k.state.tree
-	for _, id := range t.Sessions() {
-		if s, _ := t.Session(id); s.Member == member && !l.prep.Closing(id) {
-			l.add(l.prep.CloseSession(l.nextZxid(), now, id, 0), origin{})
-		}
+	for _, id := range l.prep.LivesIn(member) {
+		l.add(l.prep.CloseSession(l.nextZxid(), now, id, 0), origin{})
 	}
 }
 

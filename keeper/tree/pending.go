@@ -20,7 +20,7 @@ type Preparer struct {
 	// opening holds sessions whose beginning is prepared and not applied. Their
 	// clients may write already: two members of three commit, and one of them serves,
 	// what the leader itself has not on its disk.
-	opening map[int64]struct{}
+	opening map[int64]Session
 	// closing holds sessions whose end is prepared, with the zxid of it.
 	closing map[int64]int64
 	// undo is where a multi notes how to take its changes back.
@@ -56,7 +56,7 @@ type undo struct {
 
 // NewPreparer returns a preparer for a leader whose tree is up to date.
 func NewPreparer(t *Tree) *Preparer {
-	return &Preparer{t: t, changes: map[string]*change{}, owned: map[int64][]string{}, opening: map[int64]struct{}{}, closing: map[int64]int64{}}
+	return &Preparer{t: t, changes: map[string]*change{}, owned: map[int64][]string{}, opening: map[int64]Session{}, closing: map[int64]int64{}}
 }
 
 // Applied forgets what the tree itself shows once x is applied.
@@ -98,6 +98,21 @@ func (p *Preparer) Closing(session int64) bool {
 	_, opening := p.opening[session]
 	_, closing := p.closing[session]
 	return !open && !opening || closing
+}
+
+// LivesIn lists the sessions that live in the process of a member and are not about
+// to end, those that are about to begin among them.
+func (p *Preparer) LivesIn(member uint64) []int64 {
+	var ids []int64
+	for _, sessions := range []map[int64]Session{p.t.sessions, p.opening} {
+		for id, s := range sessions {
+			if s.Member == member && !p.Closing(id) {
+				ids = append(ids, id)
+			}
+		}
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
 }
 
 func changeKey(path string) string {

@@ -346,7 +346,7 @@ func (p *Preparer) Epoch(zxid, now int64) Txn { return Txn{Zxid: zxid, Time: now
 // CreateSession adds a session; member is not 0 for one that ends with the
 // process of that member. timeout is in ms.
 func (p *Preparer) CreateSession(zxid, now, session int64, timeout int32, member uint64) Txn {
-	p.opening[session] = struct{}{}
+	p.opening[session] = Session{Timeout: timeout, Member: member}
 	return Txn{
 		Zxid: zxid, Time: now, Session: session, Op: zk.OpCreateSession, Timeout: timeout, Owner: int64(member),
 	}
