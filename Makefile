@@ -5,7 +5,7 @@ FUZZTIME ?= 10s
 ROUNDS ?= 200
 SEED ?= 0
 
-.PHONY: help build test lint gen fuzz sim keepers crash chaos groups twins interop bench
+.PHONY: help build test lint gen fuzz sim keepers members crash chaos groups twins interop bench
 
 help: ## list the verbs
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -30,6 +30,9 @@ sim: ## whole clusters in virtual time, a process per seed of SEEDS=first..last
 
 keepers: ## ensembles of keepers in virtual time, a process per seed of SEEDS=first..last
 	$(GO) test -count=1 -timeout 0 -v ./test/keepers -run TestKeepers -seeds $(SEEDS)
+
+members: ## three real keepers, killed and stopped ROUNDS times
+	$(GO) test -count=1 -timeout 0 -v ./test/keepers -run TestProcesses -rounds $(ROUNDS)
 
 crash: ## kill -9 and power cuts, ROUNDS of each (SEED for one story alone)
 	$(GO) test -count=1 -timeout 60m ./test/crash -rounds $(ROUNDS) -seed $(SEED)

@@ -13,11 +13,15 @@ import (
 
 // checkHistory looks whether a single keeper could have answered like that.
 func (w *world) checkHistory() {
+	w.checkOperations()
+	w.checkSessions()
+}
+
+func (w *world) checkOperations() {
 	w.checkLinear()
 	w.checkOrder()
 	w.checkReads()
 	w.checkWatches()
-	w.checkSessions()
 }
 
 // node is what the model knows of a node.

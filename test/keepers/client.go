@@ -49,6 +49,9 @@ func (w *world) newClient(name string) *client {
 	m := w.newMachine(name)
 	c := &client{machine: m, rng: virtual.NewRandom(w.seed, "load of "+name)}
 	c.env = m.Boot()
+	if w.clock != env.Clock(w.sched) { // of real processes
+		c.env = env.Real()
+	}
 	c.forget()
 	return c
 }
@@ -349,4 +352,4 @@ func (c *client) leave() {
 func paths() []string { return strings.Fields("/k0 /k1 /k2 /k3 /k4 /k5") }
 
 // now is the time by which the history goes: that of no machine.
-func (c *client) now() time.Time { return c.w.sched.Now().Round(0) }
+func (c *client) now() time.Time { return c.w.clock.Now().Round(0) }

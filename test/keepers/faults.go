@@ -69,7 +69,7 @@ func (p *plan) strike() {
 		return
 	}
 	p.trace.Add("FAULT: %s for %v", d.name, last)
-	began := p.sched.Now().Round(0)
+	began := p.clock.Now().Round(0)
 	p.ongoing.Go(func() {
 		defer p.free(victim)
 		d.begin()
@@ -84,7 +84,7 @@ func (p *plan) strike() {
 func (w *world) troubled(from time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.mu.troubles = append(w.mu.troubles, trouble{from, w.sched.Now().Round(0)})
+	w.mu.troubles = append(w.mu.troubles, trouble{from, w.clock.Now().Round(0)})
 }
 
 func (p *plan) take(m *member) bool {
@@ -131,7 +131,7 @@ func (p *plan) all(last time.Duration) {
 	p.ongoing.Wait()
 	power := p.rng.Chance(50)
 	p.trace.Add("FAULT: all go, for %v, by a power cut: %v", last, power)
-	began := p.sched.Now().Round(0)
+	began := p.clock.Now().Round(0)
 	for _, m := range p.members {
 		if power {
 			m.powerCut(virtual.Pick(p.rng, 0, 50, 90))
@@ -156,7 +156,7 @@ func (p *plan) loss(victim *member, last time.Duration) {
 		return
 	}
 	p.trace.Add("FAULT: %s loses its disk, for %v", victim.Name(), last)
-	began := p.sched.Now().Round(0)
+	began := p.clock.Now().Round(0)
 	victim.loseDisk()
 	p.sleep(last)
 	victim.boot()

@@ -21,6 +21,8 @@ type member struct {
 	*machine
 	number uint64
 	cfg    keeper.Config
+	// listens is where a real process listens for clients.
+	listens string
 	// end ends the life that runs, nil while there is none; the keeper stops
 	// cleanly when the cause is errStop.
 	end   context.CancelCauseFunc
@@ -58,7 +60,12 @@ func (w *world) newMembers() {
 }
 
 // client is where its clients find it.
-func (m *member) client() string { return fmt.Sprintf("%s:%d", m.addr, clientPort) }
+func (m *member) client() string {
+	if m.listens != "" {
+		return m.listens
+	}
+	return fmt.Sprintf("%s:%d", m.addr, clientPort)
+}
 
 var (
 	errStop = errors.New("asked to stop")

@@ -21,6 +21,7 @@ type world struct {
 	rng     *virtual.Random // of the story
 	trace   *virtual.Trace
 	sched   *virtual.Scheduler
+	clock   env.Clock // sched, or the real one
 	wire    *memnet.Net
 	links   *fault.Network
 	hosts   int
@@ -61,6 +62,7 @@ func newWorld(seed uint64, tr *virtual.Trace) *world {
 		seed: seed, rng: virtual.NewRandom(seed, "story"), trace: tr, sched: virtual.NewScheduler(), links: fault.NewNetwork(),
 		history: &history{}, done: make(chan struct{}),
 	}
+	w.clock = w.sched
 	w.mu.slow = map[string]time.Duration{}
 	w.wire = memnet.NewDelayed(w.sched, w.delay())
 	w.setup = setup{
@@ -148,7 +150,7 @@ func (w *world) newMachine(name string) *machine {
 
 // sleep lets virtual time pass.
 func (w *world) sleep(d time.Duration) {
-	_ = env.Sleep(context.Background(), w.sched, d) // nothing ends this context
+	_ = env.Sleep(context.Background(), w.clock, d) // nothing ends this context
 }
 
 // over reports whether clients are to come to an end.
