@@ -10,7 +10,7 @@ import (
 )
 
 func TestMetricsAreDocumented(t *testing.T) {
-	text, err := os.ReadFile("../docs/metrics.md")
+	text, err := os.ReadFile("../docs/keeper-metrics.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -19,7 +19,7 @@ func TestMetricsAreDocumented(t *testing.T) {
 	k.memberGauges(&g, &role{roleKey: roleKey{leading: true}})
 	for _, v := range g.list {
 		if !strings.Contains(string(text), "| `"+v.Name+"` | gauge | "+v.Help+" |\n") {
-			t.Errorf("docs/metrics.md has no line of %s: %s", v.Name, v.Help)
+			t.Errorf("docs/keeper-metrics.md has no line of %s: %s", v.Name, v.Help)
 		}
 	}
 	for _, v := range k.measures.set.Values() {
@@ -28,7 +28,7 @@ func TestMetricsAreDocumented(t *testing.T) {
 			continue
 		}
 		if !strings.Contains(string(text), "| `"+name+"` | ") {
-			t.Errorf("docs/metrics.md has no line of %s", name)
+			t.Errorf("docs/keeper-metrics.md has no line of %s", name)
 		}
 	}
 }
