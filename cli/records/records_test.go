@@ -361,6 +361,13 @@ func TestStalledWhy(t *testing.T) {
 	f("is led by broker 1: dial tcp "+c.Addrs()[1], zookeeper...)
 	c.Broker(1).Restart()
 	c.Broker(1).Stop()
+	verb.Eventually(t, "the end of its leader is known", func() error {
+		topics, err := a.ListTopics(t.Context(), "t")
+		if p := topics["t"].Partitions[gone.Partition]; err != nil || p.Leader >= 0 {
+			return fmt.Errorf("led by %d: %w", p.Leader, err)
+		}
+		return nil
+	})
 	f("has no leader", brokers...)
 	f("has no leader", zookeeper...)
 }
