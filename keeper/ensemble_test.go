@@ -16,6 +16,7 @@ import (
 	"github.com/gregor-mq/gregor/internal/env"
 	"github.com/gregor-mq/gregor/keeper"
 	"github.com/gregor-mq/gregor/keeper/ensemble"
+	"github.com/gregor-mq/gregor/test/port"
 	"github.com/gregor-mq/gregor/zk"
 )
 
@@ -31,12 +32,11 @@ func freePorts(t *testing.T, n int) []int {
 	t.Helper()
 	var ports []int
 	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		p, err := port.Free()
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer l.Close()
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
+		ports = append(ports, p)
 	}
 	return ports
 }

@@ -42,6 +42,11 @@ func stalled(ctx context.Context, n env.Net, adm *kadm.Client, topics []string, 
 		return err
 	}
 	var reasons []error
+	for _, topic := range meta.Topics {
+		if topic.Err != nil {
+			reasons = append(reasons, fmt.Errorf("topic %s: %w", topic.Topic, topic.Err))
+		}
+	}
 	meta.Topics.EachPartition(func(p kadm.PartitionDetail) {
 		if only != anyPartition && p.Partition != only {
 			return
