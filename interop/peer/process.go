@@ -14,10 +14,11 @@ import (
 	"time"
 )
 
-// Limits of how long a peer may take on a busy machine.
+// Limits of how long a peer may take on a busy machine. A consumer of 0.8.2 that
+// stops waits for a fetch that nobody answers: 30 s, and as long again.
 const (
 	startWithin = 90 * time.Second
-	stopWithin  = 60 * time.Second
+	stopWithin  = 3 * time.Minute
 	toolWithin  = 3 * time.Minute
 )
 
