@@ -29,8 +29,10 @@ type membership struct {
 	// changing is set while a change of members is under way; the leader's.
 	changing bool
 	// asked is when servers that are no members asked to be taken in, in elapsed ms.
-	asked  map[uint64]int64
-	served bool // whether clients were served at the last beat
+	asked map[uint64]int64
+	// unwritten is set while keeper.meta lacks the ensemble's id.
+	unwritten bool
+	served    bool // whether clients were served at the last beat
 }
 
 func (m *membership) stepDown() { m.changing = false }
@@ -126,11 +128,18 @@ func (l *loop) adoptEnsemble(id uint64) {
 	}
 	k.dir.ensemble = id
 	k.ensembleID.Store(id)
-	if err := k.dir.writeMeta(k.env.FS, k.cfg); err != nil {
-		k.log.Error("cannot write down the ensemble's id; it is tried again", "error", err)
-	}
+	l.writeIdentity()
 	if k.quorum != nil {
 		l.greetAs()
+	}
+}
+
+// writeIdentity writes down who this directory is; where it cannot, the next beat
+// tries again.
+func (l *loop) writeIdentity() {
+	err := l.k.dir.writeMeta(l.k.env.FS, l.k.cfg)
+	if l.members.unwritten = err != nil; err != nil {
+		l.k.log.Error("cannot write down the ensemble's id; it is tried again", "error", err)
 	}
 }
 
@@ -289,6 +298,9 @@ func (l *loop) onBeat() error {
 		l.members.tries = 0
 	}
 	l.lapse()
+	if l.members.unwritten {
+		l.writeIdentity()
+	}
 	if l.storage.wanted {
 		l.maybeSnapshot() // for a member that is far behind
 	}

@@ -3,6 +3,7 @@ package keeper
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -221,13 +222,16 @@ func (q *quorum) note(member uint64, text []byte) {
 // put hands an event to the loop. Before it runs there is nothing to hear but who
 // is there.
 func (q *quorum) put(e event) {
-	q.mu.Lock()
-	begun := q.mu.begun
-	q.mu.Unlock()
-	if begun {
+	if q.hasBegun() {
 		// The inbox is closed once the loop ends.
 		_ = q.events.Put(q.k.group.Context(), e)
 	}
+}
+
+func (q *quorum) hasBegun() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.mu.begun
 }
 
 // begin lets events through to the loop, first that of who is there.
@@ -261,6 +265,9 @@ func (q *quorum) sendRaft(m *pb.Message) bool {
 
 // File implements peer.Handler: a snapshot comes.
 func (q *quorum) File(ctx context.Context, member uint64, _ peer.Hello, header []byte, size int64, r io.Reader) error {
+	if !q.hasBegun() { // this directory may become another
+		return errors.New("this member starts")
+	}
 	in, err := q.k.adopt(ctx, header, size, r)
 	if err != nil {
 		q.k.log.Error("snapshot of another member cannot be used", "member", member, "error", err)

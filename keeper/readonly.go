@@ -20,7 +20,7 @@ func (k *Keeper) showsOnly(hello *zk.ConnectRequest) bool {
 	}
 	k.state.RLock()
 	defer k.state.RUnlock()
-	return k.state.tree != nil && k.dir.ensemble != 0
+	return k.state.tree != nil && k.ensembleID.Load() != 0
 }
 
 // greetReadOnly answers a client that can only read.
